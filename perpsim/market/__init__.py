@@ -1,0 +1,1 @@
+"""Where prices come from: candle files, price tables, and paths through them."""
