@@ -47,7 +47,7 @@ _LATEST = 4_102_444_800
 
 @dataclass(frozen=True)
 class Candles:
-    """Candles in ascending order of time: `times` of opening in whole seconds (UTC), prices in quote units."""
+    """Candles in ascending order of time. `times`: openings in whole seconds (UTC); prices in quote units."""
 
     times: IntArray
     open: FloatArray
@@ -127,7 +127,7 @@ def parse_candles(lines: Iterable[str], name: str = "candles") -> Candles:
                 missing = [column for column in ("time", *_PRICE_COLUMNS) if column not in columns]
                 if missing:
                     absent = ", ".join(missing)
-                    raise UserError(
+                    raise UserError(f"candle file {name}, line {number}: no column for {absent} in the header")
                         f"candle file {name}, line {number}: the header has no column for {absent}"
                     )
                 continue

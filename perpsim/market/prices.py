@@ -51,7 +51,7 @@ class CandlePath:
     candles: Candles
 
     def sample(self, rng: np.random.Generator, start: int, blocks: int, seconds_per_block: int) -> FloatArray:
-        """One price a block. A candle that is covered in full is opened, touched at high and low, and closed."""
+        """One price a block. A candle that is covered in full opens, touches high and low, and closes."""
         candles = self.candles
         times = start + seconds_per_block * np.arange(blocks, dtype=np.int64)
         if blocks and (times[0] < candles.start or times[-1] >= candles.end):
@@ -101,7 +101,7 @@ def bridge(
     for (left, a), (right, b) in pairwise(spots):
         length = right - left
         line = np.log(a) + (np.log(b) - np.log(a)) * np.arange(length + 1) / length
-        # The expected range of a Brownian motion over T steps is 1.6 sigma sqrt(T): the candle's range gives sigma.
+        # The expected range of a Brownian motion over T steps is 1.6 sigma sqrt(T), which gives sigma.
         sigma = span / (1.6 * np.sqrt(steps))
         walk = sigma * np.concatenate(([0.0], np.cumsum(noise[left + 1 : right + 1])))
         walk -= walk[-1] * np.arange(length + 1) / length
@@ -115,7 +115,7 @@ def bridge(
 def _anchors(
     rng: np.random.Generator, steps: int, opened: float, high: float, low: float, close: float
 ) -> list[tuple[int, float]]:
-    """(position, price) of the points the bridge must pass, ascending in position. Always draws three randoms."""
+    """(position, price) of the points to pass, ascending in position. Always draws three randoms."""
     pair = np.sort(rng.random(2))
     coin = rng.random()
     # A rising candle more often makes its low first; a falling one its high.

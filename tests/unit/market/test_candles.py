@@ -116,8 +116,8 @@ def test_newest_first_gets_a_hint() -> None:
         (["", "  "], "no candles in it"),
         (["time,open,high,low,close"], "no candles in it"),
         (["1583971200,1,2,1,1"], "only one candle"),
-        (["when,open,high,low,close", "1583971200,1,2,1,1"], "line 1: the header has no column for time"),
-        (["time,open,high,close", "1583971200,1,2,1"], "line 1: the header has no column for low"),
+        (["when,open,high,low,close", "1583971200,1,2,1,1"], "line 1: no column for time in the header"),
+        (["time,open,high,close", "1583971200,1,2,1"], "line 1: no column for low in the header"),
     ],
 )
 def test_empty_or_unusable(text: list[str], message: str) -> None:
