@@ -127,8 +127,8 @@ def parse_candles(lines: Iterable[str], name: str = "candles") -> Candles:
                 missing = [column for column in ("time", *_PRICE_COLUMNS) if column not in columns]
                 if missing:
                     absent = ", ".join(missing)
-                    raise UserError(f"candle file {name}, line {number}: no column for {absent} in the header")
-                        f"candle file {name}, line {number}: the header has no column for {absent}"
+                    raise UserError(
+                        f"candle file {name}, line {number}: no column for {absent} in the header"
                     )
                 continue
             columns = {"time": 0, "open": 1, "high": 2, "low": 3, "close": 4}
