@@ -21,7 +21,7 @@ help: ## this list
 setup: $(STAMP) ## make .venv from the hashed lock, once
 
 $(STAMP): requirements.lock pyproject.toml
-	@if ! $(VENV)/bin/python -c '$(SUITED)' 2>/dev/null; then \
+	@if ! $(VENV)/bin/python -c 'import pip; $(SUITED)' 2>/dev/null; then \
 		for py in $(or $(PYTHON),python3.12 python3.11 python3 python); do \
 			if $$py -c '$(SUITED)' 2>/dev/null; then found=$$py; break; fi; \
 		done; \
@@ -50,12 +50,12 @@ lint: setup ## format, ruff, mypy, mamushi and plain ASCII in contracts
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
-	@# one file a call: given several, mamushi loses the name of the one it fails on
-	@$(RUN) && bad=; for f in $(CONTRACTS); do $(MAMUSHI) --check $$f || bad="$$bad $$f"; done; \
-		if [ -n "$$bad" ]; then echo "not formatted (make format):$$bad" >&2; exit 1; fi
 	@# vyper reads non-ASCII and form feeds wrongly in places
 	@if [ -n "$(CONTRACTS)" ] && LC_ALL=C grep -n '[^ -~]' $(CONTRACTS) /dev/null; then \
 		echo 'contracts must be printable ASCII without tabs' >&2; exit 1; fi
+	@# one file a call: given several, mamushi loses the name of the one it fails on
+	@$(RUN) && bad=; for f in $(CONTRACTS); do $(MAMUSHI) --check $$f || bad="$$bad $$f"; done; \
+		if [ -n "$$bad" ]; then echo "not formatted (make format):$$bad" >&2; exit 1; fi
 
 format: setup ## format everything that lint checks
 	@$(RUN) ruff format .
@@ -67,9 +67,8 @@ bench: setup ## gas table and speed of the loop
 	@$(RUN) python benchmarks/speed.py
 
 lock: ## resolve the dependencies anew (needs uv on PATH)
-	uv pip compile pyproject.toml --extra dev --group format --universal --python-version 3.11 --upgrade \
-		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --group format --upgrade --quiet --output-file requirements.lock
 
 clean: ## remove caches and builds (.venv and runs/ stay)
-	@rm -rf .build .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info contracts/.cache
+	@rm -rf .build .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	@find perpsim scripts tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
