@@ -1,0 +1,136 @@
+"""Finding a scenario, laying `--set` over it, and naming the key that is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from perpsim.errors import UserError
+from perpsim.simulation.scenario import Scenario
+
+Table = dict[str, Any]
+
+
+def scenario_names() -> list[str]:
+    """Names of the scenarios that come with perpsim."""
+    folder = resources.files("perpsim") / "scenarios"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_scenario(name_or_path: str, overrides: Iterable[str] = ()) -> Scenario:
+    """The scenario of that name, or of that TOML file, with `key.path=value` overrides laid over it."""
+    table = _read(name_or_path)
+    for override in overrides:
+        apply_override(table, override)
+    return validate(table)
+
+
+def validate(table: Table) -> Scenario:
+    """Check a table against the models; a `UserError` names the path of each bad key."""
+    try:
+        return Scenario.model_validate(table)
+    except ValidationError as error:
+        raise UserError("; ".join(_explain(item) for item in error.errors()[:3])) from None
+
+
+def apply_override(table: Table, override: str) -> None:
+    """Set one key in place. The value is read as TOML, and as a bare string where it is none."""
+    path, sign, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not sign or not all(keys):
+        raise UserError(f"--set {override}: expected key.path=value")
+    place: Any = table
+    for depth, key in enumerate(keys[:-1]):
+        place = _child(place, key, ".".join(keys[: depth + 1]))
+    value = _toml_value(text.strip())
+    if isinstance(place, list):
+        place[_position(place, keys[-1], path)] = value
+    else:
+        place[keys[-1]] = value
+
+
+def _child(place: Any, key: str, path: str) -> Any:
+    child = place[_position(place, key, path)] if isinstance(place, list) else place.setdefault(key, {})
+    if not isinstance(child, (dict, list)):
+        raise UserError(f"{path}: is a value, it has no keys of its own")
+    return child
+
+
+def _position(place: list[Any], key: str, path: str) -> int:
+    if not key.isdecimal() or int(key) >= len(place):
+        raise UserError(f"{path}: there is no entry {key} (entries 0 to {len(place) - 1})")
+    return int(key)
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if len(parsed) == 1 else text
+
+
+def _read(name_or_path: str) -> Table:
+    names = scenario_names()
+    if name_or_path in names:
+        text = (resources.files("perpsim") / "scenarios" / f"{name_or_path}.toml").read_text(encoding="utf-8")
+        return tomllib.loads(text)
+    path = Path(name_or_path)
+    if path.suffix != ".toml" and not path.is_file():
+        close = difflib.get_close_matches(name_or_path, names, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UserError(f"unknown scenario {name_or_path!r}: {hint}there are {', '.join(names)}")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"scenario file {path}: no such file (scenarios: {', '.join(names)})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"scenario file {path}: is not a text file") from None
+    except OSError as error:
+        raise UserError(f"scenario file {path}: {error.strerror or error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"scenario file {path}: {error}") from None
+
+
+def _explain(item: Any) -> str:
+    """One pydantic error as `path: what is wrong`."""
+    path = ".".join(str(part) for part in item["loc"])
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(item["loc"][-1]), _keys_at(item["loc"][:-1]), n=1)
+        return f"{path}: unknown key" + (f" (did you mean {near[0]}?)" if near else "")
+    if kind == "missing":
+        return f"{path}: is missing"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if kind == "value_error":
+        return f"{path}: {message}" if path else message
+    given = repr(item.get("input"))
+    return f"{path}: {message}, not {given if len(given) <= 40 else given[:37] + '...'}"
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """Names of the keys that the table at `location` may have."""
+    model: Any = Scenario
+    for part in location:
+        if isinstance(part, int):
+            continue
+        field = getattr(model, "model_fields", {}).get(part)
+        model = _model_of(field.annotation) if field else None
+    return list(getattr(model, "model_fields", {}))
+
+
+def _model_of(annotation: Any) -> Any:
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_of(argument)
+        if found is not None:
+            return found
+    return None
