@@ -1,0 +1,69 @@
+"""One small interface to a chain, and the engines behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .accounts import Account, account, create_address
+from .artifacts import Artifact, CompileError, Compiler, compile_source
+from .base import DEFAULT_BLOCK_GAS_LIMIT, Block, Chain, Log, Receipt, Tx
+from .codec import Event, Function, Interface
+from .digest import LogDigest
+from .errors import EngineError, Revert, decode_revert
+
+ENGINES = ("revm", "py-evm")
+
+
+def open_chain(
+    engine: str = "revm",
+    *,
+    timestamp: int,
+    block_gas_limit: int = DEFAULT_BLOCK_GAS_LIMIT,
+    chain_id: int = 31337,
+    **options: Any,
+) -> Chain:
+    """A chain on `engine`: "revm", "py-evm" or the URL of a node (http, https, ws, wss).
+
+    `timestamp` (seconds) is that of the first block. `options` go to the engine's class, for example
+    `flush_every` of `RevmChain`. Raises `EngineError` for an unknown engine or a node that does not answer.
+    """
+    if engine == "revm":
+        from .revm import RevmChain
+
+        return RevmChain(timestamp=timestamp, block_gas_limit=block_gas_limit, chain_id=chain_id, **options)
+    if engine == "py-evm":
+        from .web3_engine import PyEvmChain
+
+        return PyEvmChain(timestamp=timestamp, block_gas_limit=block_gas_limit, chain_id=chain_id, **options)
+    if engine.startswith(("http://", "https://", "ws://", "wss://")):
+        from .web3_engine import NodeChain
+
+        return NodeChain(engine, timestamp=timestamp, block_gas_limit=block_gas_limit, **options)
+    raise EngineError(
+        f"unknown engine {engine!r}: use {', '.join(ENGINES)} or the URL of a node (http://, ws://)"
+    )
+
+
+__all__ = [
+    "ENGINES",
+    "Account",
+    "Artifact",
+    "Block",
+    "Chain",
+    "CompileError",
+    "Compiler",
+    "EngineError",
+    "Event",
+    "Function",
+    "Interface",
+    "Log",
+    "LogDigest",
+    "Receipt",
+    "Revert",
+    "Tx",
+    "account",
+    "compile_source",
+    "create_address",
+    "decode_revert",
+    "open_chain",
+]

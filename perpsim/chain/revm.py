@@ -1,0 +1,385 @@
+"""The default engine: pyrevm in this process.
+
+pyrevm runs calls, not a chain; this class adds the chain. What it has to live with (pyrevm 0.3.7):
+
+- `message_call` moves no nonce and charges no gas: nonces are kept here, fees are not charged here.
+- A transaction is never ended. Its journal and its logs stay in memory (0.4 to 3 kB a call), what it touched
+  stays warm, and "original" values stay those of the start, so later gas figures come out 16 to 40 % low.
+  `flush` ends the past: it reads what changed since the last flush from the journal's text, takes the journal
+  back with a revert and writes the changes under it, into the database. Memory is bounded by flushing every
+  `flush_every` transactions (about 5 us a transaction and 3 us a slot that changed). With `flush_every=1`
+  every transaction starts cold, as on a real chain, and its gas is exact, for some 30 us a transaction plus
+  30 us for each 24 kB contract it touches; `flush()` just before a transaction makes that one's gas exact.
+- Revert data is found only in the text of an exception.
+- Transient storage outlives a call and is reset by hand.
+
+Gas used includes the intrinsic 21,000, the calldata and the refund, as in a receipt.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pyrevm import EVM, AccountInfo, BlockEnv
+
+from .artifacts import Artifact
+from .base import DEFAULT_BLOCK_GAS_LIMIT, Block, Chain, Log, Receipt, Tx
+from .errors import MAX_REVERT_BYTES, EngineError, Revert, decode_revert
+
+COINBASE = "0x00000000000000000000000000000000c01bba5e"
+#: transactions between two flushes: the journal and its text stay under some 50 MB
+FLUSH_EVERY = 5_000
+_NO_LIMIT = (1 << 63) - 1
+_HEX_KEPT = 2 * MAX_REVERT_BYTES
+
+_SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) \}")
+
+
+# pyrevm's stubs lag behind what it takes
+_info: Any = AccountInfo
+
+
+class Snapshot:
+    """A point to return to with `RevmChain.revert`; strictly last in, first out."""
+
+    def __init__(self, chain: RevmChain, checkpoint: Any) -> None:
+        self.checkpoint = checkpoint
+        self.state = chain._bookkeeping()
+
+
+class RevmChain(Chain):
+    """A chain on pyrevm. See the module."""
+
+    engine = "revm"
+
+    def __init__(
+        self,
+        *,
+        timestamp: int,
+        block_gas_limit: int = DEFAULT_BLOCK_GAS_LIMIT,
+        chain_id: int = 31337,
+        flush_every: int = FLUSH_EVERY,
+    ) -> None:
+        super().__init__(timestamp=timestamp, block_gas_limit=block_gas_limit, chain_id=chain_id)
+        if flush_every < 1:
+            raise ValueError("flush_every must be at least 1")
+        from pyrevm import CfgEnv, Env
+
+        self._evm = EVM(env=Env(cfg=CfgEnv(chain_id=chain_id)), gas_limit=_NO_LIMIT, spec_id="CANCUN")
+        self._flush_every = flush_every
+        self._since_flush = 0
+        self._nonces: dict[str, int] = {}
+        self._lower: dict[str, str] = {}
+        self._snapshots: list[Snapshot] = []
+        self._env: tuple[int, int] | None = None
+        # everything after this checkpoint is journal: flush() moves it into the database
+        self._base = self._evm.snapshot()
+
+    # ---------------------------------------------------------------------------------- environment
+
+    def _enter(self, number: int, timestamp: int) -> None:
+        """Make the EVM stand in block `number` at `timestamp`."""
+        if self._env != (number, timestamp):
+            self._evm.set_block_env(
+                BlockEnv(
+                    number=number,
+                    coinbase=COINBASE,
+                    timestamp=timestamp,
+                    prevrandao=number.to_bytes(32, "big"),
+                    gas_limit=self.block_gas_limit,
+                )
+            )
+            self._env = (number, timestamp)
+
+    def _enter_pending(self) -> None:
+        self._enter(self._number + 1, self._pending_timestamp)
+
+    # ------------------------------------------------------------------------------------ execution
+
+    def deploy(self, artifact: Artifact, *args: Any, sender: str) -> str:
+        sender = sender.lower()
+        self._enter_pending()
+        evm = self._evm
+        nonce = self._nonces.get(sender, 0)
+        info = evm.basic(sender)
+        if info.nonce != nonce:
+            evm.insert_account_info(sender, _info(info.balance, nonce))
+        try:
+            address: str = evm.deploy(sender, artifact.creation(*args)).lower()
+        except RuntimeError as error:
+            result = evm.result
+            if result is not None:
+                self._nonces[sender] = nonce + 1
+            output, words = _failure(error, result)
+            raise Revert(f"{artifact.name}: {words or decode_revert(output)}", output) from None
+        finally:
+            evm.reset_transient_storage()
+        self._nonces[sender] = nonce + 1
+        result = evm.result
+        self._pending.append(
+            self._receipt(Tx(sender, "", b""), b"", result, self._number + 1, len(self._pending), address)
+        )
+        self._count(1)
+        return address
+
+    def execute(
+        self, sender: str, to: str, data: bytes, *, value: int = 0, gas: int | None = None
+    ) -> Receipt:
+        self._enter_pending()
+        tx = Tx(sender, to, data, gas_limit=_NO_LIMIT if gas is None else gas, value=value)
+        receipt = self._run(tx, self._number + 1, len(self._pending))
+        if not receipt.error.startswith("rejected"):
+            self._pending.append(receipt)
+        self._count(1)
+        return receipt
+
+    def view(self, to: str, data: bytes, sender: str | None = None, timestamp: int | None = None) -> bytes:
+        if timestamp is not None:
+            self._enter(self._number + 1, timestamp)
+        elif self._pending or self._number == 0:
+            self._enter_pending()
+        else:
+            self._enter(self._number, self._timestamp)
+        evm = self._evm
+        checkpoint = evm.snapshot()
+        try:
+            output: bytes = evm.message_call(sender or COINBASE, to, data)
+        except RuntimeError as error:
+            raw, words = _failure(error, evm.result)
+            raise Revert(words or decode_revert(raw), raw) from None
+        finally:
+            evm.revert(checkpoint)
+            evm.reset_transient_storage()
+        return output
+
+    def mine(self, timestamp: int) -> tuple[Block, list[Receipt]]:
+        if self._pending:
+            self.seal()
+        self._check_time(timestamp)
+        number = self._number + 1
+        self._enter(number, timestamp)
+        gas_left = self.block_gas_limit
+        base_fee = self.base_fee
+        receipts: list[Receipt] = []
+        waiting: list[Tx] = []
+        run = self._run
+        flush_each = self._flush_every == 1
+        for tx in self._take_queue():
+            if tx.gas_limit > gas_left or (tx.max_fee is not None and tx.max_fee < base_fee):
+                waiting.append(tx)
+                continue
+            receipt = run(tx, number, len(receipts))
+            gas_left -= receipt.gas_used
+            receipts.append(receipt)
+            if flush_each:
+                self.flush()
+        self._queue = waiting
+        self._number = number
+        self._timestamp = timestamp
+        self._pending_timestamp = timestamp + 1
+        self._history.append((number, receipts))
+        self._count(len(receipts))
+        gas_used = self.block_gas_limit - gas_left
+        return Block(number, timestamp, gas_used, self.block_gas_limit, base_fee, len(receipts)), receipts
+
+    def seal(self) -> Block:
+        receipts = self._pending
+        self._pending = []
+        self._number += 1
+        self._timestamp = self._pending_timestamp
+        self._pending_timestamp += 1
+        self._history.append((self._number, receipts))
+        gas_used = sum(receipt.gas_used for receipt in receipts)
+        return Block(
+            self._number, self._timestamp, gas_used, self.block_gas_limit, self.base_fee, len(receipts)
+        )
+
+    def _run(self, tx: Tx, number: int, index: int) -> Receipt:
+        """Execute in the current block environment; every failure becomes a receipt."""
+        evm = self._evm
+        sender = tx.sender
+        try:
+            output = evm.message_call(sender, tx.to, tx.data, tx.value or None, tx.gas_limit)
+        except Exception as error:
+            result = evm.result if isinstance(error, RuntimeError) else None
+            evm.reset_transient_storage()
+            output, words = _failure(error, result)
+            gas_used = 0
+            if result is not None:
+                gas_used = result.gas_used
+                self._nonces[sender] = self._nonces.get(sender, 0) + 1
+            return Receipt(0, gas_used, output, [], tx.id, number, index, sender, tx.to, words)
+        nonces = self._nonces
+        nonces[sender] = nonces.get(sender, 0) + 1
+        evm.reset_transient_storage()
+        return self._receipt(tx, output, evm.result, number, index, tx.to)
+
+    def _receipt(self, tx: Tx, output: bytes, result: Any, number: int, index: int, to: str) -> Receipt:
+        logs: list[Log] = []
+        for log in result.logs:
+            address = log.address
+            lower = self._lower.get(address)
+            if lower is None:
+                lower = self._lower[address] = address.lower()
+            topics, data = log.data
+            logs.append(Log(lower, topics, data, number, index, len(logs)))
+        return Receipt(1, result.gas_used, output, logs, tx.id, number, index, tx.sender, to)
+
+    # --------------------------------------------------------------------------------------- memory
+
+    def _count(self, transactions: int) -> None:
+        self._since_flush += transactions
+        if self._since_flush >= self._flush_every and not self._snapshots:
+            self.flush()
+
+    def flush(self) -> None:
+        """Move all changes out of the journal into the database; afterwards everything is cold."""
+        if self._snapshots:
+            raise EngineError("cannot flush while a snapshot is open: revert it first")
+        evm = self._evm
+        text = evm.journal_str
+        changes = _changed_slots(text)
+        del text
+        infos = evm.journal_state
+        evm.revert(self._base)
+        for address, info in infos.items():
+            evm.insert_account_info(address, info)
+        snapshot, insert, revert = evm.snapshot, evm.insert_account_storage, evm.revert
+        for address, slot, value in changes:
+            # the insert loads the account, and into a loaded one it would write through the journal: unload
+            # it again
+            checkpoint = snapshot()
+            insert(address, slot, value)
+            revert(checkpoint)
+        self._base = evm.snapshot()
+        self._since_flush = 0
+
+    # ------------------------------------------------------------------------------------ snapshots
+
+    def _bookkeeping(self) -> tuple[Any, ...]:
+        return (
+            self._number,
+            self._timestamp,
+            self._pending_timestamp,
+            self.base_fee,
+            self._next_id,
+            list(self._queue),
+            list(self._pending),
+            list(self._history),
+            dict(self._nonces),
+        )
+
+    def snapshot(self) -> Snapshot:
+        """Remember the whole chain. While a snapshot is open nothing is flushed, so memory grows."""
+        snapshot = Snapshot(self, self._evm.snapshot())
+        self._snapshots.append(snapshot)
+        return snapshot
+
+    def revert(self, snapshot: Snapshot) -> None:
+        """Return to `snapshot` and close it; later ones are closed too."""
+        if snapshot not in self._snapshots:
+            raise ValueError("this snapshot is closed")
+        while True:
+            last = self._snapshots.pop()
+            self._evm.revert(last.checkpoint)
+            if last is snapshot:
+                break
+        (
+            self._number,
+            self._timestamp,
+            self._pending_timestamp,
+            self.base_fee,
+            self._next_id,
+            self._queue,
+            self._pending,
+            history,
+            self._nonces,
+        ) = snapshot.state
+        self._history.clear()
+        self._history.extend(history)
+
+    # -------------------------------------------------------------------------------------- reading
+
+    def balance(self, address: str) -> int:
+        balance: int = self._evm.get_balance(address)
+        return balance
+
+    def fund_native(self, address: str, amount: int) -> None:
+        if self._snapshots:
+            # pyrevm does not journal balances that are set: a revert would keep the money
+            raise EngineError("cannot fund an account while a snapshot is open")
+        self._evm.set_balance(address, self.balance(address) + amount)
+
+    def nonce(self, address: str) -> int:
+        address = address.lower()
+        found = self._nonces.get(address)
+        return found if found is not None else int(self._evm.basic(address).nonce)
+
+    def code(self, address: str) -> bytes:
+        return self._evm.get_code(address) or b""
+
+    def storage(self, address: str, slot: int) -> int:
+        value: int = self._evm.storage(address, slot)
+        return value
+
+    def set_storage(self, address: str, slot: int, value: int) -> None:
+        """Overwrite a storage word; only for tests that break things on purpose."""
+        self._evm.insert_account_storage(address, slot, value)
+
+
+def _changed_slots(text: str) -> list[tuple[str, int, int]]:
+    """(address, slot, value) of every slot that differs from the database, from the text of the journalled
+    state.
+
+    The text begins `JournaledState { state: {0x..: Account { info: .., storage: {..}, status: .. }, ..}, ..`;
+    the journal, much longer, comes after the state and is not looked at.
+    """
+    changes: list[tuple[str, int, int]] = []
+    at = text.index("state: {") + 8
+    while text.startswith("0x", at):
+        address = text[at : at + 42]
+        start = text.index(", storage: {", at) + 12
+        stop = text.index("}, status: ", start)
+        if stop > start:
+            for slot, original, present in _SLOT.findall(text, start, stop):
+                if original != present:
+                    changes.append((address, int(slot), int(present)))
+        at = text.index(" }", stop) + 4
+    return changes
+
+
+def _failure(error: Exception, result: Any) -> tuple[bytes, str]:
+    """Revert data (bounded) and, unless it was a plain revert, the engine's word for what went wrong."""
+    # the text holds the whole revert data, megabytes at worst: cut before looking at it
+    text = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+    if result is None:
+        return b"", "rejected: " + _refusal(text[:300])
+    if result.is_halt:
+        return b"", _halt(result.reason)
+    start = text.find("output: 0x", 0, 200)
+    if start < 0:
+        return b"", ""
+    start += 10
+    digits = text[start : start + _HEX_KEPT]
+    stop = digits.find(" ")
+    digits = digits if stop < 0 else digits[:stop]
+    return bytes.fromhex(digits[: len(digits) & ~1]), ""
+
+
+def _halt(reason: str) -> str:
+    if reason.startswith("OutOfGas"):
+        return "out of gas"
+    return "halted: " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", reason).lower()
+
+
+def _refusal(text: str) -> str:
+    for mark, words in (
+        ("CallGasCostMoreThanGasLimit", "gas limit below the intrinsic cost"),
+        ("LackOfFund", "not enough native coin for the value sent"),
+        ("RejectCallerWithCode", "the sender is a contract"),
+        ("CallerGasLimitMoreThanBlock", "gas limit above the block's"),
+    ):
+        if mark in text:
+            return words
+    return text
