@@ -1,0 +1,1 @@
+"""Who trades, liquidates and reports prices: populations held in arrays."""

@@ -20,7 +20,9 @@ Table = dict[str, Any]
 def scenario_names() -> list[str]:
     """Names of the scenarios that come with perpsim."""
     folder = resources.files("perpsim") / "scenarios"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
 
 
 def load_scenario(name_or_path: str, overrides: Iterable[str] = ()) -> Scenario:

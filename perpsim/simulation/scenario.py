@@ -1,23 +1,16 @@
 """What a scenario file may say: frozen pydantic models that refuse unknown keys.
 
 Units in scenario files are the ones people use: prices and collateral in quote units, sizes in units of the
-base asset, rates as fractions (0.005 is 0.5 %), times in seconds. `perpsim.simulation.protocol` turns them into
+base asset, rates as fractions (0.005 is 0.5 %), times in seconds. `perpsim.simulation.setup` turns them into
 the integers that contracts take.
 """
 
 from __future__ import annotations
 
-from datetime import UTC
-from datetime import datetime
-from typing import Annotated
-from typing import Literal
-from typing import Self
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator
-from pydantic import BaseModel
-from pydantic import ConfigDict
-from pydantic import Field
-from pydantic import model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -53,7 +46,7 @@ class Collateral(Model):
 
 
 class Tier(Model):
-    """A step of the margin schedule: up to `limit` of notional, requirement = notional * rate - deduction."""
+    """A step of the margin schedule: up to `limit`, requirement = notional * rate - deduction."""
 
     limit: Positive
     initial: Fraction
@@ -62,7 +55,7 @@ class Tier(Model):
 
 
 class Fees(Model):
-    """Fractions of notional; a negative maker fee is a rebate. `fund_share` of what is left goes to the fund."""
+    """Fractions of notional; a negative maker fee is a rebate. `fund_share` of the rest goes to the fund."""
 
     maker: Annotated[float, Field(ge=-0.01, le=0.01)] = -0.00025
     taker: Annotated[float, Field(ge=0, le=0.01)] = 0.00075

@@ -1,0 +1,84 @@
+"""What every population shares: what it may see, how it sends, and the accounts behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from perpsim.chain import Tx
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class View:
+    """The world at the beginning of a block, before its transactions. Prices in quote units.
+
+    `truth` holds the outside price of every block up to this one; a population with a lag looks further back.
+    Everything else is folded from the log of earlier blocks. Arrays over accounts are indexed by account id.
+    """
+
+    block: int
+    time: int
+    truth: FloatArray
+    volatility: float
+    index: float
+    mark: float
+    index_time: int
+    bid: float
+    ask: float
+    equity: FloatArray
+    maintenance: FloatArray
+    size: FloatArray
+    collateral: FloatArray
+    fund: float
+
+    def price(self, lag: int) -> float:
+        """The outside price `lag` blocks ago."""
+        return float(self.truth[max(self.block - lag, 0)])
+
+    def returned(self, lag: int, window: int) -> float:
+        """Logarithmic return of the outside price over `window` blocks, as known `lag` blocks later."""
+        last = max(self.block - lag, 0)
+        return float(np.log(self.truth[last] / self.truth[max(last - window, 0)]))
+
+
+class Population(Protocol):
+    """A group of agents of one kind."""
+
+    role: str
+
+    def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
+        """What the group sends in this block, given what it could have seen."""
+
+
+class Members:
+    """The accounts of a population: addresses, and account ids once the exchange has given them."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self.addresses = list(addresses)
+        self.ids: IntArray = np.zeros(len(self.addresses), dtype=np.int64)
+        self._rows = {address: row for row, address in enumerate(self.addresses)}
+
+    def __len__(self) -> int:
+        return len(self.addresses)
+
+    def opened(self, account: int, owner: str) -> bool:
+        """Note an account id; True if the owner is a member."""
+        row = self._rows.get(owner)
+        if row is None:
+            return False
+        self.ids[row] = account
+        return True
+
+    def of(self, values: FloatArray) -> FloatArray:
+        """Members' entries of an array over accounts; 0 for members without an account."""
+        # Row 0 of such arrays belongs to nobody and holds zeros.
+        chosen: FloatArray = values[self.ids]
+        return chosen

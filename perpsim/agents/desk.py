@@ -1,0 +1,120 @@
+"""Turns wishes into transactions: calldata for the exchange's contracts, one place for all agents."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from perpsim.chain import Interface, Tx
+
+WAD = 10**18
+GTC, POST_ONLY, IOC = 0, 1, 2
+
+_GAS_ORDER = 3_000_000
+_GAS_CANCEL = 1_500_000
+_GAS_SMALL = 400_000
+_GAS_LIQUIDATION = 6_000_000
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Price and size steps of a market: floats for decisions, WAD integers for the chain."""
+
+    tick: float
+    lot: float
+    min_size: float
+    tick_wad: int
+    lot_wad: int
+
+    def price(self, price: float, up: bool) -> int:
+        """`price` as a WAD multiple of the tick, rounded up or down, at least one tick."""
+        ticks = price / self.tick
+        return max(1, math.ceil(ticks - 1e-9) if up else math.floor(ticks + 1e-9)) * self.tick_wad
+
+    def size(self, size: float) -> int:
+        """`size` as a WAD multiple of the lot, rounded down; 0 if it is below the minimum."""
+        lots = math.floor(size / self.lot + 1e-9)
+        return lots * self.lot_wad if lots * self.lot >= self.min_size * (1 - 1e-9) else 0
+
+
+class Desk:
+    """Makes transactions for one market. `arrival` is the moment within the block, 0 to 1."""
+
+    def __init__(
+        self,
+        *,
+        market: int,
+        grid: Grid,
+        unit: int,
+        clearinghouse: tuple[str, Interface],
+        book: tuple[str, Interface],
+        liquidator: tuple[str, Interface],
+        oracle: tuple[str, Interface],
+        bank: str,
+    ) -> None:
+        self.market = market
+        self.grid = grid
+        self._decimals = unit
+        self._bank = bank
+        self._clearinghouse, house = clearinghouse
+        self._book, orders = book
+        self._liquidator, liquidations = liquidator
+        self._oracle, prices = oracle
+        self._deposit = house.functions["deposit"].encode
+        self._withdraw = house.functions["withdraw"].encode
+        self._sweep = house.functions["sweep_fees"].encode
+        self._place = orders.functions["place"].encode
+        self._cancel_all = orders.functions["cancel_all"].encode
+        self._liquidate = liquidations.functions["liquidate"].encode
+        self._post = prices.functions["post"].encode
+
+    def units(self, amount: float) -> int:
+        """`amount` of collateral in token units, rounded down."""
+        return math.floor(amount * self._decimals)
+
+    def deposit(self, amount: float, beneficiary: str, arrival: float) -> Tx:
+        """The bank (everyone's money outside the exchange) pays into an account."""
+        data = self._deposit(self.units(amount), beneficiary)
+        return Tx(self._bank, self._clearinghouse, data, _GAS_SMALL, arrival=arrival)
+
+    def withdraw(self, sender: str, amount: float, arrival: float) -> Tx:
+        """Take collateral out, back to the bank."""
+        data = self._withdraw(self.units(amount), self._bank)
+        return Tx(sender, self._clearinghouse, data, _GAS_SMALL, arrival=arrival)
+
+    def order(
+        self,
+        sender: str,
+        size: float,
+        limit: float,
+        arrival: float,
+        *,
+        kind: int = IOC,
+        reduce_only: bool = False,
+    ) -> Tx | None:
+        """Buy (`size` above 0) or sell at `limit` or better; None if the size is too small to trade."""
+        lots = self.grid.size(abs(size))
+        if not lots:
+            return None
+        buys = bool(size > 0)
+        # A limit is never rounded to something worse than what was asked for.
+        data = self._place(buys, self.grid.price(limit, up=not buys), lots, kind, reduce_only)
+        return Tx(sender, self._book, data, _GAS_ORDER, arrival=arrival)
+
+    def cancel_all(self, sender: str, arrival: float) -> Tx:
+        """Take back every resting order."""
+        return Tx(sender, self._book, self._cancel_all(), _GAS_CANCEL, arrival=arrival)
+
+    def liquidate(self, sender: str, account: int, with_deleverage: bool, arrival: float) -> Tx:
+        """Liquidate as much of an account as the rules want."""
+        data = self._liquidate(account, self.market, 2**255 - 1, with_deleverage)
+        return Tx(sender, self._liquidator, data, _GAS_LIQUIDATION, arrival=arrival)
+
+    def post(self, sender: str, price: int, time: int, arrival: float) -> Tx:
+        """Post an index price (WAD) of `time` (seconds)."""
+        data = self._post(self.market, price, time)
+        return Tx(sender, self._oracle, data, _GAS_SMALL, arrival=arrival)
+
+    def sweep_fees(self, sender: str, arrival: float) -> Tx:
+        """Hand the fund its share of the fees."""
+        return Tx(sender, self._clearinghouse, self._sweep(self.market), _GAS_SMALL, arrival=arrival)

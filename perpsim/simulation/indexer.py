@@ -1,0 +1,189 @@
+"""Folds decoded events into arrays: what agents see, keepers scan and invariants compare with views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perpsim.simulation.account_table import Accounts, Health, Seen
+from perpsim.simulation.market_state import A_ONE, LONG, SHORT, WAD, MarketState, Schedule
+from perpsim.simulation.order_mirror import OrderMirror
+from perpsim.simulation.scenario import Market
+
+FloatArray = npt.NDArray[np.float64]
+Handler = Callable[[Any, int], None]
+
+
+class Burden:
+    """What each account paid and bore so far, quote units, indexed by account."""
+
+    NAMES = ("deposits", "withdrawals", "fees", "liquidated_notional", "adl_notional", "socialised")
+
+    def __init__(self) -> None:
+        self.deposits: FloatArray = np.zeros(1024)
+        self.withdrawals: FloatArray = np.zeros(1024)
+        self.fees: FloatArray = np.zeros(1024)
+        self.liquidated_notional: FloatArray = np.zeros(1024)
+        self.adl_notional: FloatArray = np.zeros(1024)
+        self.socialised: FloatArray = np.zeros(1024)
+
+    def reserve(self, rows: int) -> None:
+        """Make room for `rows` rows."""
+        have = self.deposits.size
+        if rows > have:
+            for name in self.NAMES:
+                setattr(self, name, np.concatenate((getattr(self, name), np.zeros(have))))
+
+
+class Indexer:
+    """State of the exchange, folded from its log. Handlers take (event values, block time)."""
+
+    def __init__(self, markets: Sequence[Market], decimals: int) -> None:
+        self.accounts = Accounts(len(markets))
+        self.states = [MarketState() for _ in markets]
+        self.schedules = [Schedule(market) for market in markets]
+        self.orders = [OrderMirror() for _ in markets]
+        self.burden = Burden()
+        self.unit = 10 ** (18 - decimals)
+        # Side indices that a fill ended an epoch of: it still stores its positions with them.
+        self._before_epoch: dict[tuple[int, int], Seen] = {}
+
+    def health(self, time: int) -> Health:
+        """All accounts settled to `time`, in floats."""
+        return self.accounts.health(self.states, self.schedules, time)
+
+    def clearinghouse_handlers(self) -> dict[str, Handler]:
+        """Handlers of the clearinghouse's events by name."""
+        return {
+            "AccountOpened": self._opened,
+            "Deposit": self._deposit,
+            "Withdrawal": self._withdrawal,
+            "Fill": self._fill,
+            "LiquidationFill": self._liquidation_fill,
+            "Deleveraged": self._deleveraged,
+            "DeficitResolved": self._deficit_resolved,
+            "RewardPaid": self._reward_paid,
+            "Accrued": self._accrued,
+            "IndexMoved": self._index_moved,
+            "EpochStarted": self._epoch_started,
+        }
+
+    def book_handlers(self, market: int) -> dict[str, Handler]:
+        """Handlers of one order book's events by name."""
+        mirror = self.orders[market]
+
+        def placed(event: Any, time: int) -> None:
+            mirror.placed(event.order_id, event.account, event.is_buy, event.price, event.size)
+
+        def removed(event: Any, time: int) -> None:
+            mirror.removed(event.order_id)
+
+        return {"OrderPlaced": placed, "OrderRemoved": removed}
+
+    # accounts
+
+    def _opened(self, event: Any, time: int) -> None:
+        self.accounts.opened(event.account, event.owner)
+        self.burden.reserve(event.account + 1)
+
+    def _deposit(self, event: Any, time: int) -> None:
+        self.accounts.set_collateral(event.account, event.collateral)
+        self.burden.deposits[event.account] += event.amount * self.unit / WAD
+
+    def _withdrawal(self, event: Any, time: int) -> None:
+        self.accounts.set_collateral(event.account, event.collateral)
+        self.burden.withdrawals[event.account] += event.amount * self.unit / WAD
+
+    def _reward_paid(self, event: Any, time: int) -> None:
+        if event.account > self.accounts.count:
+            return
+        self.accounts.set_collateral(event.account, event.collateral)
+
+    # trades
+
+    def _fill(self, event: Any, time: int) -> None:
+        market = event.market
+        self._trade(market, event.taker, event.taker_size, event.taker_entry, event.taker_collateral, time)
+        self._trade(market, event.maker, event.maker_size, event.maker_entry, event.maker_collateral, time)
+        self._before_epoch.clear()
+        self.orders[market].filled(event.order_id, abs(event.size))
+        self.burden.fees[event.taker] += event.taker_fee / WAD
+        self.burden.fees[event.maker] += event.maker_fee / WAD
+
+    def _liquidation_fill(self, event: Any, time: int) -> None:
+        market = event.market
+        self._trade(
+            market, event.account, event.account_size, event.account_entry, event.account_collateral, time
+        )
+        self._trade(market, event.maker, event.maker_size, event.maker_entry, event.maker_collateral, time)
+        self._before_epoch.clear()
+        self.orders[market].filled(event.order_id, abs(event.size))
+        self.burden.fees[event.maker] += event.maker_fee / WAD
+        self.burden.liquidated_notional[event.account] += abs(event.size) * event.price / WAD / WAD
+
+    def _trade(self, market: int, account: int, size: int, entry: int, collateral: int, time: int) -> None:
+        state = self.states[market]
+        if not self._before_epoch:
+            before, _, _ = self.accounts.settled(account, market, state, time)
+            state.open_interest += max(size, 0) - max(before, 0)
+        self.accounts.set_collateral(account, collateral)
+        seen = self._before_epoch.get((market, SHORT if size < 0 else LONG)) if size else None
+        self.accounts.set_position(account, market, size, entry, state, time, seen)
+
+    def _deleveraged(self, event: Any, time: int) -> None:
+        # Open interest came with IndexMoved.
+        self._before_epoch.clear()
+        self.accounts.set_collateral(event.account, event.account_collateral)
+        self.accounts.set_position(event.account, event.market, 0, 0, self.states[event.market], time)
+
+    def _deficit_resolved(self, event: Any, time: int) -> None:
+        self.accounts.set_collateral(event.account, 0)
+        for market, state in enumerate(self.states):
+            self.accounts.set_position(event.account, market, 0, 0, state, time)
+
+    # the market
+
+    def _accrued(self, event: Any, time: int) -> None:
+        state = self.states[event.market]
+        state.index = event.index
+        state.index_time = event.index_time
+        state.mark = event.mark
+        state.basis = event.basis
+        state.premium = event.premium
+        state.funding_per_second = event.funding_per_second
+        state.k = [event.k_long, event.k_short]
+        state.accrued_at = time
+
+    def _index_moved(self, event: Any, time: int) -> None:
+        state = self.states[event.market]
+        state.accrue(time)
+        self._share_out(event, time)
+        state.a[event.side] = event.a
+        state.k[event.side] = event.k
+        state.open_interest = event.open_interest
+
+    def _share_out(self, event: Any, time: int) -> None:
+        """Book on each account of a side what a deleveraging closed or a charge cost."""
+        market, side, state = event.market, event.side, self.states[event.market]
+        size = self.health(time).size[market]
+        held = np.where(size < 0 if side == SHORT else size > 0, np.abs(size), 0.0)
+        rows = held.size
+        if event.a != state.a[side]:
+            closed = 1.0 - event.a / state.a[side]
+            self.burden.adl_notional[:rows] += held * closed * (state.mark / WAD)
+        else:
+            per_unit = (state.k[side] - event.k) / 1e30 / (state.a[side] / A_ONE)
+            self.burden.socialised[:rows] += held * per_unit
+
+    def _epoch_started(self, event: Any, time: int) -> None:
+        state, side = self.states[event.market], event.side
+        state.accrue(time)
+        self._before_epoch[(event.market, side)] = (state.a[side], state.k[side], state.epoch[side])
+        state.final_k[(side, event.epoch - 1)] = event.final_k
+        state.a[side] = A_ONE
+        state.k[side] = 0
+        state.epoch[side] = event.epoch
+        state.open_interest = 0

@@ -1,0 +1,87 @@
+"""A mirror of one order book, folded from its log: live orders in arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+WAD = 10**18
+
+
+class OrderMirror:
+    """Live orders. Prices and sizes also as floats (quote units, base units) for whoever only looks."""
+
+    def __init__(self) -> None:
+        self._slot: dict[int, int] = {}
+        self._free: list[int] = []
+        self._left: list[int] = []
+        self.prices: FloatArray = np.zeros(256)
+        # + for bids, - for asks, 0 for a free slot
+        self.sizes: FloatArray = np.zeros(256)
+        self.accounts: IntArray = np.zeros(256, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._slot)
+
+    def placed(self, order: int, account: int, is_buy: bool, price: int, size: int) -> None:
+        """An order rests with `size` (WAD) at `price` (WAD)."""
+        if self._free:
+            slot = self._free.pop()
+            self._left[slot] = size
+        else:
+            slot = len(self._left)
+            self._left.append(size)
+            if slot >= self.prices.size:
+                self._grow()
+        self._slot[order] = slot
+        self.prices[slot] = price / WAD
+        self.sizes[slot] = (size if is_buy else -size) / WAD
+        self.accounts[slot] = account
+
+    def filled(self, order: int, size: int) -> None:
+        """`size` (WAD, positive) of a resting order was filled."""
+        slot = self._slot.get(order)
+        if slot is None:
+            return
+        left = self._left[slot] - size
+        if left <= 0:
+            self.removed(order)
+            return
+        self._left[slot] = left
+        self.sizes[slot] = left / WAD if self.sizes[slot] > 0 else -left / WAD
+
+    def removed(self, order: int) -> None:
+        """An order is gone, for whatever reason."""
+        slot = self._slot.pop(order, None)
+        if slot is not None:
+            self.sizes[slot] = 0.0
+            self._left[slot] = 0
+            self._free.append(slot)
+
+    def left(self, order: int) -> int:
+        """What is left of an order, WAD; 0 if it is gone."""
+        slot = self._slot.get(order)
+        return 0 if slot is None else self._left[slot]
+
+    def top(self) -> tuple[float, float]:
+        """Best bid and best ask (quote units), 0 for an empty side."""
+        count = len(self._left)
+        sizes, prices = self.sizes[:count], self.prices[:count]
+        bids, asks = prices[sizes > 0], prices[sizes < 0]
+        return (float(bids.max()) if bids.size else 0.0, float(asks.min()) if asks.size else 0.0)
+
+    def depth(self, centre: float, width: float) -> tuple[float, float]:
+        """Notional of the bids and of the asks within `width` (fraction) of `centre`."""
+        count = len(self._left)
+        sizes, prices = self.sizes[:count], self.prices[:count]
+        near = np.abs(prices - centre) <= width * centre
+        notional = sizes[near] * prices[near]
+        return float(notional[notional > 0].sum()), float(-notional[notional < 0].sum())
+
+    def _grow(self) -> None:
+        self.prices = np.concatenate((self.prices, np.zeros(self.prices.size)))
+        self.sizes = np.concatenate((self.sizes, np.zeros(self.sizes.size)))
+        self.accounts = np.concatenate((self.accounts, np.zeros(self.accounts.size, dtype=np.int64)))
