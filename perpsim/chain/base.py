@@ -28,7 +28,15 @@ from .errors import EngineError, Revert, decode_revert
 
 DEFAULT_TX_GAS = 2_000_000
 DEFAULT_BLOCK_GAS_LIMIT = 30_000_000
+#: gas of a set-up transaction or a view that names none
+SETUP_GAS = 1_000_000_000
+#: what GASLIMIT reads on the embedded engines; the real limit is enforced in `mine`
+OPEN_GAS_LIMIT = 1_000_000_000_000
 LOG_BLOCKS_KEPT = 64
+#: who builds the blocks of the embedded engines, and who asks when a view names no sender
+COINBASE = "0x00000000000000000000000000000000c01bba5e"
+#: how the `error` of a transaction begins that no block would take in
+REJECTED = "rejected: "
 
 
 @dataclass(slots=True)
@@ -287,3 +295,76 @@ class Chain(ABC):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+class EmbeddedChain(Chain):
+    """The part that engines inside this process share: packing a block and running the pending one."""
+
+    @abstractmethod
+    def _enter(self, number: int, timestamp: int) -> None:
+        """Make transactions run in block `number` at `timestamp`."""
+
+    @abstractmethod
+    def _run(self, tx: Tx, number: int, index: int) -> Receipt:
+        """Execute in the block entered; every failure becomes a receipt."""
+
+    @abstractmethod
+    def _leave(self, transactions: int) -> None:
+        """The block entered is complete."""
+
+    def _enter_pending(self) -> None:
+        self._enter(self._number + 1, self._pending_timestamp)
+
+    def _after_transaction(self) -> None:
+        """Called between two transactions of a block."""
+
+    def execute(
+        self, sender: str, to: str, data: bytes, *, value: int = 0, gas: int | None = None
+    ) -> Receipt:
+        self._enter_pending()
+        tx = Tx(sender, to, data, gas_limit=SETUP_GAS if gas is None else gas, value=value)
+        receipt = self._run(tx, self._number + 1, len(self._pending))
+        if not receipt.error.startswith(REJECTED):
+            self._pending.append(receipt)
+            self._after_transaction()
+        return receipt
+
+    def mine(self, timestamp: int) -> tuple[Block, list[Receipt]]:
+        if self._pending:
+            self.seal()
+        self._check_time(timestamp)
+        number = self._number + 1
+        self._enter(number, timestamp)
+        limit = gas_left = self.block_gas_limit
+        base_fee = self.base_fee
+        receipts: list[Receipt] = []
+        waiting: list[Tx] = []
+        run = self._run
+        between = self._after_transaction
+        index = 0
+        for tx in self._take_queue():
+            if tx.gas_limit > gas_left or (tx.max_fee is not None and tx.max_fee < base_fee):
+                waiting.append(tx)
+                continue
+            receipt = run(tx, number, index)
+            gas_left -= receipt.gas_used
+            receipts.append(receipt)
+            index += 1
+            between()
+        self._queue = waiting
+        return self._close(number, timestamp, receipts, limit - gas_left), receipts
+
+    def seal(self) -> Block:
+        self._enter_pending()
+        receipts = self._pending
+        self._pending = []
+        gas_used = sum(receipt.gas_used for receipt in receipts)
+        return self._close(self._number + 1, self._pending_timestamp, receipts, gas_used)
+
+    def _close(self, number: int, timestamp: int, receipts: list[Receipt], gas_used: int) -> Block:
+        self._leave(len(receipts))
+        self._number = number
+        self._timestamp = timestamp
+        self._pending_timestamp = timestamp + 1
+        self._history.append((number, receipts))
+        return Block(number, timestamp, gas_used, self.block_gas_limit, self.base_fee, len(receipts))

@@ -24,13 +24,21 @@ from typing import Any
 from pyrevm import EVM, AccountInfo, BlockEnv
 
 from .artifacts import Artifact
-from .base import DEFAULT_BLOCK_GAS_LIMIT, Block, Chain, Log, Receipt, Tx
+from .base import (
+    COINBASE,
+    DEFAULT_BLOCK_GAS_LIMIT,
+    OPEN_GAS_LIMIT,
+    REJECTED,
+    SETUP_GAS,
+    EmbeddedChain,
+    Log,
+    Receipt,
+    Tx,
+)
 from .errors import MAX_REVERT_BYTES, EngineError, Revert, decode_revert
 
-COINBASE = "0x00000000000000000000000000000000c01bba5e"
 #: transactions between two flushes: the journal and its text stay under some 50 MB
 FLUSH_EVERY = 5_000
-_NO_LIMIT = (1 << 63) - 1
 _HEX_KEPT = 2 * MAX_REVERT_BYTES
 
 _SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) \}")
@@ -48,7 +56,7 @@ class Snapshot:
         self.state = chain._bookkeeping()
 
 
-class RevmChain(Chain):
+class RevmChain(EmbeddedChain):
     """A chain on pyrevm. See the module."""
 
     engine = "revm"
@@ -66,7 +74,7 @@ class RevmChain(Chain):
             raise ValueError("flush_every must be at least 1")
         from pyrevm import CfgEnv, Env
 
-        self._evm = EVM(env=Env(cfg=CfgEnv(chain_id=chain_id)), gas_limit=_NO_LIMIT, spec_id="CANCUN")
+        self._evm = EVM(env=Env(cfg=CfgEnv(chain_id=chain_id)), gas_limit=OPEN_GAS_LIMIT, spec_id="CANCUN")
         self._flush_every = flush_every
         self._since_flush = 0
         self._nonces: dict[str, int] = {}
@@ -92,8 +100,14 @@ class RevmChain(Chain):
             )
             self._env = (number, timestamp)
 
-    def _enter_pending(self) -> None:
-        self._enter(self._number + 1, self._pending_timestamp)
+    def _leave(self, transactions: int) -> None:
+        self._since_flush += transactions
+        if self._since_flush >= self._flush_every and not self._snapshots:
+            self.flush()
+
+    def _after_transaction(self) -> None:
+        if self._flush_every == 1 and not self._snapshots:
+            self.flush()
 
     # ------------------------------------------------------------------------------------ execution
 
@@ -106,7 +120,7 @@ class RevmChain(Chain):
         if info.nonce != nonce:
             evm.insert_account_info(sender, _info(info.balance, nonce))
         try:
-            address: str = evm.deploy(sender, artifact.creation(*args)).lower()
+            address: str = evm.deploy(sender, artifact.creation(*args), None, SETUP_GAS).lower()
         except RuntimeError as error:
             result = evm.result
             if result is not None:
@@ -120,19 +134,8 @@ class RevmChain(Chain):
         self._pending.append(
             self._receipt(Tx(sender, "", b""), b"", result, self._number + 1, len(self._pending), address)
         )
-        self._count(1)
+        self._after_transaction()
         return address
-
-    def execute(
-        self, sender: str, to: str, data: bytes, *, value: int = 0, gas: int | None = None
-    ) -> Receipt:
-        self._enter_pending()
-        tx = Tx(sender, to, data, gas_limit=_NO_LIMIT if gas is None else gas, value=value)
-        receipt = self._run(tx, self._number + 1, len(self._pending))
-        if not receipt.error.startswith("rejected"):
-            self._pending.append(receipt)
-        self._count(1)
-        return receipt
 
     def view(self, to: str, data: bytes, sender: str | None = None, timestamp: int | None = None) -> bytes:
         if timestamp is not None:
@@ -144,7 +147,7 @@ class RevmChain(Chain):
         evm = self._evm
         checkpoint = evm.snapshot()
         try:
-            output: bytes = evm.message_call(sender or COINBASE, to, data)
+            output: bytes = evm.message_call(sender or COINBASE, to, data, None, SETUP_GAS)
         except RuntimeError as error:
             raw, words = _failure(error, evm.result)
             raise Revert(words or decode_revert(raw), raw) from None
@@ -152,48 +155,6 @@ class RevmChain(Chain):
             evm.revert(checkpoint)
             evm.reset_transient_storage()
         return output
-
-    def mine(self, timestamp: int) -> tuple[Block, list[Receipt]]:
-        if self._pending:
-            self.seal()
-        self._check_time(timestamp)
-        number = self._number + 1
-        self._enter(number, timestamp)
-        gas_left = self.block_gas_limit
-        base_fee = self.base_fee
-        receipts: list[Receipt] = []
-        waiting: list[Tx] = []
-        run = self._run
-        flush_each = self._flush_every == 1
-        for tx in self._take_queue():
-            if tx.gas_limit > gas_left or (tx.max_fee is not None and tx.max_fee < base_fee):
-                waiting.append(tx)
-                continue
-            receipt = run(tx, number, len(receipts))
-            gas_left -= receipt.gas_used
-            receipts.append(receipt)
-            if flush_each:
-                self.flush()
-        self._queue = waiting
-        self._number = number
-        self._timestamp = timestamp
-        self._pending_timestamp = timestamp + 1
-        self._history.append((number, receipts))
-        self._count(len(receipts))
-        gas_used = self.block_gas_limit - gas_left
-        return Block(number, timestamp, gas_used, self.block_gas_limit, base_fee, len(receipts)), receipts
-
-    def seal(self) -> Block:
-        receipts = self._pending
-        self._pending = []
-        self._number += 1
-        self._timestamp = self._pending_timestamp
-        self._pending_timestamp += 1
-        self._history.append((self._number, receipts))
-        gas_used = sum(receipt.gas_used for receipt in receipts)
-        return Block(
-            self._number, self._timestamp, gas_used, self.block_gas_limit, self.base_fee, len(receipts)
-        )
 
     def _run(self, tx: Tx, number: int, index: int) -> Receipt:
         """Execute in the current block environment; every failure becomes a receipt."""
@@ -227,11 +188,6 @@ class RevmChain(Chain):
         return Receipt(1, result.gas_used, output, logs, tx.id, number, index, tx.sender, to)
 
     # --------------------------------------------------------------------------------------- memory
-
-    def _count(self, transactions: int) -> None:
-        self._since_flush += transactions
-        if self._since_flush >= self._flush_every and not self._snapshots:
-            self.flush()
 
     def flush(self) -> None:
         """Move all changes out of the journal into the database; afterwards everything is cold."""
@@ -354,7 +310,7 @@ def _failure(error: Exception, result: Any) -> tuple[bytes, str]:
     # the text holds the whole revert data, megabytes at worst: cut before looking at it
     text = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
     if result is None:
-        return b"", "rejected: " + _refusal(text[:300])
+        return b"", REJECTED + _refusal(text[:300])
     if result.is_halt:
         return b"", _halt(result.reason)
     start = text.find("output: 0x", 0, 200)
