@@ -1,4 +1,4 @@
-"""The transactions of a run in the order they were executed, for replaying them without the simulation around."""
+"""The transactions of a run in the order they were executed, for replaying them bare."""
 
 from __future__ import annotations
 

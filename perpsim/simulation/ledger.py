@@ -1,4 +1,4 @@
-"""Money and receipts: what the fund took in and paid out, every liquidation and every deleveraging, as rows."""
+"""Money and receipts as rows: the flows of the fund, every liquidation, every deleveraging."""
 
 from __future__ import annotations
 

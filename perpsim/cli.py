@@ -1,0 +1,150 @@
+"""The command line: run a scenario, list scenarios, write a report again."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from perpsim.errors import UserError
+
+EXIT_FAILED = 1
+EXIT_USER = 2
+EXIT_INTERRUPTED = 130
+
+
+class _Group(click.Group):
+    """Turns a user's mistake into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(EXIT_USER)
+        except BrokenPipeError:
+            # The reader of a pipe has gone; nothing more to tell it.
+            sys.stderr.close()
+            ctx.exit(EXIT_FAILED)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="perpsim", message="%(prog)s %(version)s")
+def main() -> None:
+    """Replay market crashes through a perpetual exchange that runs in an EVM."""
+
+
+@main.command()
+@click.argument("scenario")
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="Seed of everything random (default: the scenario's)."
+)
+@click.option(
+    "--engine",
+    default="revm",
+    show_default=True,
+    metavar="revm|py-evm|URL",
+    help="What executes the contracts.",
+)
+@click.option("--blocks", type=click.IntRange(min=1), help="Stop after that many blocks.")
+@click.option(
+    "--prices",
+    type=click.Path(path_type=Path),
+    metavar="CANDLES.csv",
+    help="Candle file in place of the prices.",
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a key; repeatable.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Run folder (default: runs/SCENARIO-SEED, a fresh one).",
+)
+@click.option("--force", is_flag=True, help="Overwrite the run in an existing --out folder.")
+def run(
+    scenario: str,
+    seed: int | None,
+    engine: str,
+    blocks: int | None,
+    prices: Path | None,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    force: bool,
+) -> None:
+    """Run SCENARIO, a name from `perpsim scenarios` or a TOML file, and write a run folder."""
+    # Imported here so that --help and the other commands stay quick.
+    from perpsim.simulation.command import Request, execute
+    from perpsim.simulation.display import ProgressDisplay, print_summary
+
+    request = Request(scenario, seed, engine, blocks, prices, overrides, out, force)
+    with stop_on_interrupt() as stopped, ProgressDisplay() as display:
+        result = execute(request, display.notice, display, stopped)
+    print_summary(result)
+    if result.interrupted:
+        click.echo(
+            f"interrupted after {result.summary['blocks']:,} blocks; kept in {result.folder}", err=True
+        )
+        sys.exit(EXIT_INTERRUPTED)
+    if result.violation:
+        click.echo(f"stopped: {result.violation}", err=True)
+        sys.exit(EXIT_FAILED)
+
+
+@main.command()
+@click.option("--show", metavar="NAME", help="Explain one scenario.")
+def scenarios(show: str | None) -> None:
+    """List the scenarios that come with perpsim."""
+    from perpsim.simulation.display import describe_scenario
+    from perpsim.simulation.loading import load_scenario, scenario_names
+
+    if show:
+        describe_scenario(load_scenario(show))
+        return
+    names = scenario_names()
+    width = max(map(len, names))
+    for name in names:
+        click.echo(f"{name:<{width}}  {load_scenario(name).title}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+def report(folder: Path) -> None:
+    """Write the report of the run in DIR again."""
+    from perpsim.report import write_report
+
+    click.echo(f"report: {write_report(folder)}")
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """A function that says whether Ctrl-C was pressed. The second Ctrl-C ends the program at once."""
+    pressed = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    try:
+        before = signal.signal(signal.SIGINT, note)
+    except ValueError:
+        # Not in the main thread, where signals cannot be handled.
+        yield lambda: False
+        return
+    try:
+        yield lambda: pressed
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""From what the user asked for to a run folder: everything between the command line and the block loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from perpsim.chain import EngineError
+from perpsim.errors import UserError
+from perpsim.market.candles import Candles, iso, read_candles
+from perpsim.market.prices import CandlePath, knots_to_candles
+from perpsim.simulation.folder import RunFolder, fresh_folder
+from perpsim.simulation.invariants import InvariantViolation
+from perpsim.simulation.loading import load_scenario, validate
+from perpsim.simulation.record import tables
+from perpsim.simulation.runner import Simulation
+from perpsim.simulation.scenario import Scenario
+from perpsim.simulation.setup import open_exchange
+from perpsim.simulation.summary import summarise
+
+RUNS = Path("runs")
+_GAPS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run as the command line asks for it."""
+
+    scenario: str
+    seed: int | None = None
+    engine: str = "revm"
+    blocks: int | None = None
+    prices: Path | None = None
+    overrides: tuple[str, ...] = ()
+    out: Path | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run that has been written."""
+
+    folder: Path
+    summary: dict[str, Any]
+    report: Path | None
+    verdict: tuple[str, ...]
+    interrupted: bool
+    violation: str
+
+
+class Progress(Protocol):
+    """Somebody who watches."""
+
+    def start(self, total: int) -> None:
+        """The loop begins."""
+
+    def __call__(self, blocks: int, transactions: int) -> None:
+        """So much is done."""
+
+    def finish(self) -> None:
+        """The loop is over."""
+
+
+def build(
+    scenario: Scenario, engine: str = "revm", candles: Candles | None = None, **options: Any
+) -> Simulation:
+    """A simulation ready to run. Prices and agents draw from streams of their own, both from the seed."""
+    price_seed, agent_seed = np.random.SeedSequence(scenario.seed).spawn(2)
+    source = candles or knots_to_candles(
+        scenario.prices.knots, scenario.start, scenario.prices.interval, f"of {scenario.name}"
+    )
+    clock = scenario.clock
+    path = CandlePath(source).sample(
+        np.random.default_rng(price_seed), scenario.start, clock.blocks, clock.seconds_per_block
+    )
+    exchange = open_exchange(scenario, engine)
+    try:
+        return Simulation(scenario, exchange, path, np.random.default_rng(agent_seed), **options)
+    except BaseException:
+        exchange.chain.close()
+        raise
+
+
+def execute(
+    request: Request, notice: Callable[[str], None], progress: Progress, should_stop: Callable[[], bool]
+) -> Result:
+    """Run and write. Raises `UserError` before anything is written if the request cannot be met."""
+    scenario, candles = resolve(request, notice)
+    where = request.out or fresh_folder(RUNS, f"{scenario.name}-{scenario.seed}")
+    folder = RunFolder(where, force=request.force)
+    began = time.monotonic()
+    try:
+        simulation = build(scenario, request.engine, candles)
+    except EngineError as error:
+        folder.discard()
+        raise UserError(f"engine {request.engine}: {error}") from None
+    violation = ""
+    complete = False
+    try:
+        progress.start(scenario.clock.blocks)
+        try:
+            complete = simulation.run(progress, should_stop)
+        except InvariantViolation as error:
+            violation = str(error)
+        except EngineError as error:
+            violation = f"engine {request.engine} failed in block {simulation.next_block}: {error}"
+        progress.finish()
+        summary = summarise(simulation, request.engine, complete, violation, time.monotonic() - began)
+        if candles is not None:
+            summary["candles"] = {"file": candles.source, "gaps": [str(gap) for gap in candles.gaps()]}
+        folder.write(tables(simulation), summary)
+    finally:
+        simulation.exchange.chain.close()
+    report, verdict = _report(where, notice)
+    return Result(where, summary, report, verdict, not complete and not violation, violation)
+
+
+def resolve(request: Request, notice: Callable[[str], None]) -> tuple[Scenario, Candles | None]:
+    """The scenario with every option laid over it, and the candles that replace its prices."""
+    overrides = list(request.overrides)
+    if request.seed is not None:
+        overrides.append(f"seed={request.seed}")
+    if request.blocks is not None:
+        overrides.append(f"clock.blocks={request.blocks}")
+    scenario = load_scenario(request.scenario, overrides)
+    if request.prices is None:
+        return scenario, None
+    candles = read_candles(request.prices)
+    gaps = candles.gaps()
+    if gaps:
+        shown = ", ".join(str(gap) for gap in gaps[:_GAPS_SHOWN])
+        more = f" and {len(gaps) - _GAPS_SHOWN} more" if len(gaps) > _GAPS_SHOWN else ""
+        notice(f"{candles.source}: {len(gaps)} gaps, filled with the last close: {shown}{more}")
+    return _onto(scenario, candles, notice), candles
+
+
+def _onto(scenario: Scenario, candles: Candles, notice: Callable[[str], None]) -> Scenario:
+    """Move the clock to the candles where they do not cover it, and shorten the run to what they hold."""
+    seconds = scenario.clock.seconds_per_block
+    start, blocks = scenario.start, scenario.clock.blocks
+    if not candles.start <= start < candles.end:
+        start = candles.start
+        notice(f"{candles.source} does not cover {iso(scenario.start)}: starting at {iso(start)}")
+    available = (candles.end - start + seconds - 1) // seconds
+    if available < blocks:
+        notice(f"{candles.source} ends at {iso(candles.end)}: {available:,} of {blocks:,} blocks")
+        blocks = available
+    table = scenario.model_dump()
+    table["clock"]["blocks"] = blocks
+    table["clock"]["start"] = datetime.fromtimestamp(start, UTC)
+    return validate(table)
+
+
+def _report(folder: Path, notice: Callable[[str], None]) -> tuple[Path | None, tuple[str, ...]]:
+    """The report and its verdict. A run that is written is not lost because its report fails."""
+    try:
+        from perpsim.report import write_report
+        from perpsim.report.data import load
+        from perpsim.report.facts import gather
+        from perpsim.report.verdict import verdict
+
+        return write_report(folder), verdict(gather(load(folder)))
+    except Exception as error:
+        notice(f"the report could not be written: {error}; try `perpsim report {folder}`")
+        return None, ()

@@ -1,0 +1,180 @@
+"""What a run shows in the terminal: progress while it goes, a table when it is done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from perpsim.simulation.command import Result
+from perpsim.simulation.scenario import Scenario
+
+_PLAIN_EVERY = 5.0
+_RATE_SPAN = 10.0
+
+
+class ProgressDisplay:
+    """A bar with rates and time left on stderr; a plain line every few seconds when that is no terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._total = 0
+        self._began = 0.0
+        self._printed = 0.0
+        self._marks: list[tuple[float, int, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.finish()
+
+    def notice(self, text: str) -> None:
+        """A line about the run itself."""
+        self._console.print(Text(text), soft_wrap=True)
+
+    def start(self, total: int) -> None:
+        """The loop begins and has `total` blocks to go."""
+        self._total = total
+        self._began = self._printed = time.monotonic()
+        self._marks = [(self._began, 0, 0)]
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.completed:>6,.0f}/{task.total:,.0f} blocks"),
+                BarColumn(),
+                TextColumn("{task.percentage:>3.0f} %  {task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+                refresh_per_second=4,
+            )
+            self._task = self._bar.add_task("", total=total, rate="")
+            self._bar.start()
+
+    def __call__(self, blocks: int, transactions: int) -> None:
+        """`blocks` blocks and `transactions` transactions are done."""
+        now = time.monotonic()
+        last = self._marks[-1]
+        if now - last[0] < 0.2 and blocks < self._total:
+            return
+        self._marks.append((now, blocks, transactions))
+        while len(self._marks) > 2 and now - self._marks[1][0] > _RATE_SPAN:
+            self._marks.pop(0)
+        first = self._marks[0]
+        span = max(now - first[0], 1e-9)
+        pace = (blocks - first[1]) / span
+        rate = f"{pace:,.0f} blocks/s  {(transactions - first[2]) / span:,.0f} tx/s"
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=blocks, rate=rate)
+        elif now - self._printed >= _PLAIN_EVERY:
+            self._printed = now
+            left = (self._total - blocks) / pace if pace else 0.0
+            share = 100 * blocks / self._total
+            print(
+                f"{blocks:,}/{self._total:,} blocks  {share:.0f} %  {rate}  {_clock(left)} left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def finish(self) -> None:
+        """The loop is over."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def print_summary(result: Result) -> None:
+    """The figures that matter, the verdict and where the rest is."""
+    console = Console(highlight=False)
+    summary = result.summary
+    unit = summary["parameters"]["collateral"]["symbol"]
+    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name, value in _rows(summary, unit):
+        table.add_row(name, value)
+    console.print()
+    console.print(table)
+    if result.verdict:
+        console.print()
+        console.print(Text(" ".join(result.verdict)), soft_wrap=True)
+    console.print()
+    console.print(Text(f"report: {result.report or 'not written'}"), soft_wrap=True)
+
+
+def _rows(summary: dict[str, Any], unit: str) -> list[tuple[str, str]]:
+    fund, liquidations = summary["fund"], summary["liquidations"]
+    shortfall, adl = summary["shortfall"], summary["adl"]
+    keepers, checks = summary["keepers"], summary["invariants"]
+
+    def money(value: float) -> str:
+        return f"{value:,.0f} {unit}"
+
+    legs = f"fund {money(shortfall['paid_by_fund'])}, ADL {money(shortfall['adl'])}"
+    legs += f", socialised {money(shortfall['socialised'])}"
+    blocks = f"{summary['blocks']:,} of {summary['planned_blocks']:,}"
+    if summary["complete"]:
+        blocks = f"{summary['blocks']:,}"
+    return [
+        ("scenario", f"{summary['scenario']}, seed {summary['seed']}, {summary['engine']}"),
+        ("blocks", f"{blocks}, {summary['transactions']:,} transactions ({summary['reverted']:,} reverted)"),
+        (
+            "fund",
+            f"{money(fund['start'])} at the start, {money(fund['end'])} at the end, lowest {money(fund['min'])}",
+        ),
+        (
+            "liquidations",
+            f"{liquidations['count']:,} of {liquidations['accounts']:,} accounts, {money(liquidations['notional'])}",
+        ),
+        ("shortfall", f"{money(shortfall['total'])}: {legs}"),
+        (
+            "deleveraging",
+            f"{adl['count']:,} times, {money(adl['notional'])}, {adl['accounts']:,} accounts reduced",
+        ),
+        ("keepers", f"earned {money(keepers['profit'])}, used {keepers['gas']:,} gas"),
+        ("invariants", f"checked {checks['checked']:,} times, {checks['violations']:,} violations"),
+        ("digest", summary["digest"][:16]),
+        ("time", f"{summary['wall_seconds']:.1f} s"),
+    ]
+
+
+def describe_scenario(scenario: Scenario) -> None:
+    """Everything about a scenario in words."""
+    console = Console(highlight=False)
+    clock = scenario.clock
+    console.print(Text(f"{scenario.name}: {scenario.title}"), soft_wrap=True)
+    console.print()
+    console.print(Text(scenario.description.strip()), soft_wrap=True)
+    console.print()
+    hours = clock.blocks * clock.seconds_per_block / 3600
+    agents = scenario.agents
+    lines = [
+        f"{clock.blocks:,} blocks of {clock.seconds_per_block} s ({hours:g} hours) from {clock.start:%Y-%m-%d %H:%M} UTC",
+        f"{scenario.traders.count:,} leveraged traders, {agents.makers.count} makers, "
+        f"{agents.arbitrageurs.count} arbitrageurs, {agents.momentum.count} momentum and "
+        f"{agents.noise.count} noise traders, {len(agents.keepers)} keepers",
+        f"fund {scenario.fund.initial:,.0f} {scenario.collateral.symbol}, seed {scenario.seed}",
+    ]
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+    if scenario.sources:
+        console.print()
+        console.print(Text("sources"))
+    for source in scenario.sources:
+        console.print(Text(f"- {source}"), soft_wrap=True)
+    if scenario.expected:
+        console.print()
+        console.print(Text("expected"))
+    for item in scenario.expected:
+        real = "" if item.real is None else f", really {item.real:g}"
+        note = f" ({item.note})" if item.note else ""
+        console.print(Text(f"- {item.figure}: {item.low:g} to {item.high:g}{real}{note}"), soft_wrap=True)

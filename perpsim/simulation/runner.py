@@ -1,0 +1,178 @@
+"""The block loop: prices -> agents -> transactions -> chain -> log -> indexer -> metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perpsim.agents.base import View
+from perpsim.agents.keepers import Desked
+from perpsim.chain import Receipt
+from perpsim.simulation.account_table import Health
+from perpsim.simulation.capture import Capture
+from perpsim.simulation.eventlog import EventLog
+from perpsim.simulation.indexer import Indexer
+from perpsim.simulation.invariants import Invariants
+from perpsim.simulation.ledger import Ledger
+from perpsim.simulation.market_state import WAD
+from perpsim.simulation.metrics import Metrics
+from perpsim.simulation.scenario import Scenario
+from perpsim.simulation.setup import Cast, Exchange, prepare
+
+FloatArray = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+# Blocks over which half of the weight of the volatility that agents feel lies.
+_HALF_LIFE = 25
+
+
+class Simulation:
+    """One run. Deterministic: everything random comes from `rng`, nothing from the clock of this machine."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        exchange: Exchange,
+        path: FloatArray,
+        rng: np.random.Generator,
+        capture: Capture | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.exchange = exchange
+        self.path = path
+        self.log = EventLog()
+        self.indexer = Indexer(scenario.markets, scenario.collateral.decimals)
+        self.ledger = Ledger(scenario.collateral.decimals)
+        self.metrics = Metrics(self.indexer, self.ledger)
+        self.next_block = 0
+        self._rng = rng
+        self._capture = capture
+        self._volatility = volatility(path)
+        self._follow()
+        self.cast: Cast = prepare(scenario, exchange, rng)
+        self.keepers: list[Desked] = self.cast.keepers.keepers
+        self.invariants = Invariants(scenario, exchange, self.indexer, self.ledger)
+        self._take(0, self.exchange.set_up_time, self.cast.receipts)
+        self._health = self.indexer.health(self.exchange.set_up_time)
+
+    def run(self, progress: Progress | None = None, should_stop: Callable[[], bool] | None = None) -> bool:
+        """All blocks that are left; False if `should_stop` ended it early.
+
+        Raises `InvariantViolation` when a check fails.
+        """
+        every = self.scenario.checks.every
+        blocks = self.scenario.clock.blocks
+        while self.next_block < blocks:
+            if should_stop is not None and should_stop():
+                return False
+            self.step()
+            done = self.next_block
+            if every and done % every == 0 and done < blocks:
+                self.invariants.check(done - 1, self.exchange.chain.timestamp)
+            if progress is not None:
+                progress(done, self.metrics.transactions)
+        self.invariants.check(blocks - 1, self.exchange.chain.timestamp)
+        return True
+
+    def step(self) -> None:
+        """One block."""
+        block = self.next_block
+        time = self.scenario.start + block * self.scenario.clock.seconds_per_block
+        chain = self.exchange.chain
+        view = self._view(block, time)
+        txs = self.cast.oracle.update(self._rng, view)
+        if view.mark > 0:
+            for population in self.cast.populations:
+                txs += population.update(self._rng, view)
+        chain.submit_all(txs)
+        mined, receipts = chain.mine(time)
+        if self._capture is not None:
+            self._capture.submitted(txs)
+            self._capture.mined(time, receipts)
+        self._take(block, time, receipts)
+        self._health = self.indexer.health(time)
+        self.metrics.block(block, mined, receipts, [float(self.path[block])], self._health)
+        self.next_block = block + 1
+
+    def _view(self, block: int, time: int) -> View:
+        state, health = self.indexer.states[0], self._health
+        bid, ask = self.indexer.orders[0].top()
+        return View(
+            block=block,
+            time=time,
+            truth=self.path,
+            volatility=float(self._volatility[block]),
+            index=state.index / WAD,
+            mark=state.mark / WAD,
+            index_time=state.index_time,
+            bid=bid,
+            ask=ask,
+            equity=health.equity,
+            maintenance=health.maintenance,
+            size=health.size[0],
+            collateral=self.indexer.accounts.collateral[: health.equity.size],
+            fund=self.ledger.fund / self.ledger.token,
+        )
+
+    def _take(self, block: int, time: int, receipts: list[Receipt]) -> None:
+        """Fold the logs of a block, and book what keepers' transactions came to."""
+        self.ledger.block = block
+        keepers = self.cast.keepers.by_address
+        for receipt in receipts:
+            if receipt.logs:
+                self.log.take(block, time, receipt.logs)
+            keeper = keepers.get(receipt.sender)
+            if keeper is not None:
+                keeper.record.transactions += 1
+                keeper.record.gas_used += receipt.gas_used
+                keeper.record.reverted += 1 - receipt.status
+
+    def _follow(self) -> None:
+        """Say who hears of which events."""
+        exchange, log = self.exchange, self.log
+        for contract in exchange.contracts:
+            log.contract(contract.address, contract.name, contract.interface)
+        house = exchange.clearinghouse.address
+        log.follow(house, self.indexer.clearinghouse_handlers())
+        log.follow(house, self.ledger.clearinghouse_handlers())
+        log.follow(house, {"AccountOpened": self._opened, "RewardPaid": self._rewarded})
+        for market, book in enumerate(exchange.books):
+            log.follow(book.address, self.indexer.book_handlers(market))
+        log.follow(exchange.vault.address, self.ledger.vault_handlers())
+        log.follow(exchange.liquidator.address, self.ledger.liquidator_handlers())
+        log.follow(exchange.liquidator.address, {"Liquidated": self._liquidated})
+
+    def _opened(self, event: Any, time: int) -> None:
+        self.cast.opened(event.account, event.owner)
+
+    def _rewarded(self, event: Any, time: int) -> None:
+        keeper = self.cast.keeper_of(event.account)
+        if keeper is not None:
+            keeper.record.reward += event.amount / WAD
+
+    def _liquidated(self, event: Any, time: int) -> None:
+        keeper = self.cast.keeper_of(event.keeper)
+        if keeper is not None:
+            keeper.record.won += 1
+
+    @property
+    def health(self) -> Health:
+        """All accounts after the last block."""
+        return self._health
+
+
+def volatility(path: FloatArray) -> FloatArray:
+    """Standard deviation a block of the returns before each block, exponentially weighted."""
+    decay = 0.5 ** (1 / _HALF_LIFE)
+    squares = np.diff(np.log(path)) ** 2
+    felt = np.empty(path.size)
+    # Before there is a history the first hour's own figure stands in for it.
+    variance = float(squares[:300].mean()) if squares.size else 0.0
+    felt[0] = variance
+    for block in range(1, path.size):
+        variance = decay * variance + (1 - decay) * squares[block - 1]
+        felt[block] = variance
+    return np.sqrt(felt)

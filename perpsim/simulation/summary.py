@@ -1,0 +1,178 @@
+"""summary.json: the figures of a run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from perpsim.agents.keepers import Desked
+from perpsim.simulation.ledger import Ledger, Row
+from perpsim.simulation.metrics import Metrics
+from perpsim.simulation.runner import Simulation
+from perpsim.simulation.scenario import Expectation
+
+_PACKAGES = ("perpsim", "vyper", "pyrevm", "py-evm", "web3", "eth-ape", "numpy", "polars")
+_DAY = 86_400
+
+
+def versions() -> dict[str, str]:
+    """Versions of what had a part in the figures."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def fund_figures(ledger: Ledger, metrics: Metrics) -> dict[str, Any]:
+    """The fund in quote units; falls and drawdown as fractions."""
+    rows = ledger.fund_rows
+    start = rows[0]["balance"] if rows and rows[0]["kind"] == "initial" else 0.0
+    peak, deepest, lowest = start, 0.0, start
+    for row in rows:
+        peak = max(peak, row["balance"])
+        lowest = min(lowest, row["balance"])
+        if peak > 0:
+            deepest = max(deepest, 1 - row["balance"] / peak)
+    flows = [row for row in rows if row["kind"] != "initial"]
+    return {
+        "start": start,
+        "end": rows[-1]["balance"] if rows else 0.0,
+        "min": lowest,
+        "max_drawdown": deepest,
+        "inflow": _total(flows, 1),
+        "outflow": _total(flows, -1),
+        "by_day": _by_day(ledger, metrics, start),
+    }
+
+
+def _total(rows: list[Row], sign: int) -> float:
+    return float(sum(abs(row["amount_f64"]) for row in rows if row["amount_f64"] * sign > 0))
+
+
+def _by_day(ledger: Ledger, metrics: Metrics, start: float) -> list[dict[str, Any]]:
+    days: list[dict[str, Any]] = []
+    balance = start
+    for day in sorted({time // _DAY for time in metrics.column("time")}):
+        flows = [row for row in ledger.fund_rows if row["time"] // _DAY == day and row["kind"] != "initial"]
+        balances = [balance, *(row["balance"] for row in flows)]
+        liquidated = [row["notional"] for row in ledger.liquidations if row["time"] // _DAY == day]
+        days.append(
+            {
+                "day": datetime.fromtimestamp(day * _DAY, UTC).strftime("%Y-%m-%d"),
+                "start": balance,
+                "end": balances[-1],
+                "min": min(balances),
+                "fall": 1 - balances[-1] / balance if balance > 0 else 0.0,
+                "inflow": _total(flows, 1),
+                "outflow": _total(flows, -1),
+                "liquidated_notional": float(sum(liquidated)),
+            }
+        )
+        balance = balances[-1]
+    return days
+
+
+def loss_figures(ledger: Ledger, deleveraged_accounts: int) -> dict[str, Any]:
+    """Liquidations, who paid for the shortfall, deleveraging; quote units."""
+    paid = -sum(row["amount_f64"] for row in ledger.fund_rows if row["kind"] == "cover")
+    haircut = sum(row["haircut"] for row in ledger.adl)
+    charged = sum(row["socialised"] for row in ledger.socialised)
+    treasury = sum(row["from_treasury"] for row in ledger.socialised)
+    unpaid = sum(row["unpaid"] for row in ledger.socialised)
+    return {
+        "liquidations": {
+            "count": len(ledger.liquidations),
+            "notional": float(sum(row["notional"] for row in ledger.liquidations)),
+            "accounts": len({row["account"] for row in ledger.liquidations}),
+        },
+        "shortfall": {
+            "total": float(paid + haircut + charged + treasury + unpaid),
+            "paid_by_fund": float(paid),
+            "adl": float(haircut),
+            "socialised": float(charged),
+            "treasury": float(treasury),
+            "unpaid": float(unpaid),
+        },
+        "adl": {
+            "count": len(ledger.adl),
+            "notional": float(sum(abs(row["quantity"] * row["bankruptcy_price"]) for row in ledger.adl)),
+            "accounts": deleveraged_accounts,
+        },
+    }
+
+
+def keeper_figures(keepers: list[Desked]) -> dict[str, Any]:
+    """All keepers together: profit in quote units, gas in gas."""
+    return {
+        "profit": float(sum(keeper.record.reward for keeper in keepers)),
+        "gas": sum(keeper.record.gas_used for keeper in keepers),
+        "transactions": sum(keeper.record.transactions for keeper in keepers),
+        "reverted": sum(keeper.record.reverted for keeper in keepers),
+    }
+
+
+def compare(expected: list[Expectation], summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each expectation with the figure of this run beside it, and whether it lies within the bounds."""
+    rows = []
+    for item in expected:
+        value = figure(summary, item.figure)
+        inside = value is not None and item.low <= value <= item.high
+        rows.append({**item.model_dump(), "value": value, "holds": inside})
+    return rows
+
+
+def figure(summary: Mapping[str, Any], path: str) -> float | None:
+    """The number at a dotted path; parts that are digits are positions in a list."""
+    place: Any = summary
+    for part in path.split("."):
+        if isinstance(place, list) and part.isdecimal() and int(part) < len(place):
+            place = place[int(part)]
+        elif isinstance(place, Mapping) and part in place:
+            place = place[part]
+        else:
+            return None
+    return float(place) if isinstance(place, (int, float)) else None
+
+
+def summarise(
+    simulation: Simulation, engine: str, complete: bool, violation: str, wall_seconds: float
+) -> dict[str, Any]:
+    """The whole of summary.json."""
+    scenario, metrics, ledger = simulation.scenario, simulation.metrics, simulation.ledger
+    invariants = simulation.invariants
+    burdened = int((simulation.indexer.burden.adl_notional > 0).sum())
+    summary: dict[str, Any] = {
+        "scenario": scenario.name,
+        "title": scenario.title,
+        "seed": scenario.seed,
+        "engine": engine,
+        "versions": versions(),
+        "digest": simulation.log.digest.hexdigest(),
+        "complete": complete,
+        "violation": violation or None,
+        "blocks": simulation.next_block,
+        "planned_blocks": scenario.clock.blocks,
+        "transactions": metrics.transactions,
+        "reverted": metrics.reverted,
+        "reverts": dict(sorted(metrics.reverts.items(), key=lambda item: (-item[1], item[0]))[:20]),
+        "events": simulation.log.count,
+        "gas_used": metrics.gas_used,
+        "wall_seconds": round(wall_seconds, 3),
+        "fund": fund_figures(ledger, metrics),
+        **loss_figures(ledger, burdened),
+        "keepers": keeper_figures(simulation.keepers),
+        "invariants": {
+            "checked": invariants.checked,
+            "violations": invariants.violations,
+            "dust": invariants.dust,
+        },
+        "parameters": scenario.model_dump(mode="json"),
+    }
+    summary["expected"] = compare(scenario.expected, summary)
+    return summary
