@@ -144,9 +144,10 @@ class Compiler:
         artifact = self._read_artifact(str(pointer["integrity"])) if pointer else None
         if artifact is None:
             artifact, inside = self._compile(path)
-            # a source outside the tree is not covered by the tree's hash
-            if inside:
-                self._write(index, {"integrity": artifact.integrity})
+            # not covered by the hash of the tree: a source outside it, and one that was edited meanwhile
+            if not inside or self.tree_key() != tree:
+                return artifact
+            self._write(index, {"integrity": artifact.integrity})
         self._loaded[name, tree] = artifact
         return artifact
 

@@ -657,7 +657,7 @@ class _NodeError(EngineError):
             data = data.get("data") or data.get("result")
         self.data = _raw(data) if isinstance(data, str) and data.startswith("0x") else None
         self.reverted = "revert" in self.message.lower()
-        super().__init__(f"{method}: {self.message}")
+        super().__init__(f"the node refuses {method}: {_one_line(self.message)}")
 
 
 def _intrinsic_gas(tx: Tx) -> int:
