@@ -322,7 +322,7 @@ class EmbeddedChain(Chain):
         self, sender: str, to: str, data: bytes, *, value: int = 0, gas: int | None = None
     ) -> Receipt:
         self._enter_pending()
-        tx = Tx(sender, to, data, gas_limit=SETUP_GAS if gas is None else gas, value=value)
+        tx = Tx(sender.lower(), to, data, gas_limit=SETUP_GAS if gas is None else gas, value=value)
         receipt = self._run(tx, self._number + 1, len(self._pending))
         if not receipt.error.startswith(REJECTED):
             self._pending.append(receipt)

@@ -37,8 +37,8 @@ from .base import (
 )
 from .errors import MAX_REVERT_BYTES, EngineError, Revert, decode_revert
 
-#: transactions between two flushes: the journal and its text stay under some 50 MB
-FLUSH_EVERY = 5_000
+#: transactions between two flushes: the journal and its text stay at some 200 MB
+FLUSH_EVERY = 20_000
 _HEX_KEPT = 2 * MAX_REVERT_BYTES
 
 _SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) \}")

@@ -686,9 +686,10 @@ def _place(entry: dict[str, Any] | None, fallback: int) -> tuple[int, int, int]:
 
 
 def _provider(url: str, timeout: float) -> Any:
-    from web3 import HTTPProvider
+    if url.startswith(("http://", "https://")):
+        from web3 import HTTPProvider
+
+        return HTTPProvider(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
     from web3.providers import LegacyWebSocketProvider
 
-    if url.startswith(("http://", "https://")):
-        return HTTPProvider(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
     return LegacyWebSocketProvider(url, websocket_timeout=int(timeout))
