@@ -1,0 +1,1085 @@
+# pragma version 0.4.3
+# SPDX-License-Identifier: Apache-2.0
+"""
+@title Clearinghouse
+@license Apache-2.0
+@notice Holds the collateral, the margin accounts and their positions. Trades reach it from the order books, liquidations
+        and deleveraging from the liquidator, prices from the oracle; nothing else can move a position.
+        Prices, sizes and quote amounts are WAD; token amounts are in the token's own units.
+"""
+
+from ethereum.ercs import IERC20Detailed
+
+from contracts.modules import accounts
+from contracts.modules import fixed_point
+from contracts.modules import margin_schedule
+from contracts.modules import markets
+from contracts.modules import packing
+from contracts.modules import side_index
+from contracts.modules import token_transfer
+
+initializes: margin_schedule
+initializes: markets
+initializes: accounts[margin_schedule := margin_schedule, markets := markets]
+
+exports: (accounts.account_of, accounts.owner_of, accounts.accounts_count, margin_schedule.tiers)
+
+MAX_MARKETS: constant(uint256) = 8
+WAD: constant(int256) = 10**18
+PPB: constant(int256) = 10**9
+BP: constant(uint256) = 10**4
+U16: constant(int256) = 2**16 - 1
+U32: constant(int256) = 2**32 - 1
+U40: constant(int256) = 2**40 - 1
+U128: constant(uint256) = 2**128 - 1
+
+# answers to an order book
+FILLED: constant(uint256) = 0
+MAKER_FAILED: constant(uint256) = 1
+MARGIN: constant(uint256) = 2
+STALE: constant(uint256) = 3
+CLOSE_ONLY: constant(uint256) = 4
+INTEREST_CAP: constant(uint256) = 5
+NEEDS_COVER: constant(uint256) = 6
+# flags of a fill
+TAKER_BUYS: constant(uint256) = 1
+MAKER_REDUCE_ONLY: constant(uint256) = 2
+# kinds of the vault's inflows
+PENALTY: constant(uint256) = 1
+FEE_SHARE: constant(uint256) = 2
+# words that `Parameters` writes
+TERMS: constant(uint256) = 0
+FUNDING: constant(uint256) = 1
+INTEREST: constant(uint256) = 2
+TIERS: constant(uint256) = 3
+FLAGS: constant(uint256) = 4
+
+token: public(immutable(address))
+unit: immutable(int256)
+deployer: immutable(address)
+
+
+struct Standing:
+    # an account before a liquidation in one market: all WAD
+    equity: int256
+    maintenance: int256
+    position_maintenance: int256
+    size: int256
+    mark: int256
+    maintenance_rate: int256
+    # whether the account has a position stored here, on which side, and whether any of its markets is stale
+    held: bool
+    side: uint256
+    stale: bool
+
+
+interface Vault:
+    def book_inflow(market: uint256, kind: uint256, amount: uint256): nonpayable
+
+
+parameters: public(address)
+oracle: public(address)
+liquidator: public(address)
+vault: public(address)
+# deficits that neither vault, nor the winning side, nor the treasury could bear so far (WAD)
+unpaid: public(uint256[MAX_MARKETS])
+
+
+event Deposit:
+    account: indexed(uint256)
+    amount: uint256
+    collateral: int256
+
+
+event Withdrawal:
+    account: indexed(uint256)
+    receiver: indexed(address)
+    amount: uint256
+    collateral: int256
+
+
+event Fill:
+    market: indexed(uint256)
+    taker: indexed(uint256)
+    maker: indexed(uint256)
+    order_id: uint256
+    price: int256
+    # signed for the taker; in a liquidation the taker is the liquidated account, and its fee the penalty or, negative,
+    # what the vault pays in
+    size: int256
+    taker_fee: int256
+    maker_fee: int256
+    liquidation: bool
+    taker_size: int256
+    taker_entry: int256
+    taker_collateral: int256
+    maker_size: int256
+    maker_entry: int256
+    maker_collateral: int256
+
+
+event Deleveraged:
+    market: indexed(uint256)
+    account: indexed(uint256)
+    size: int256
+    quote: int256
+    account_collateral: int256
+
+
+event DeficitResolved:
+    market: indexed(uint256)
+    account: indexed(uint256)
+    side: indexed(uint256)
+    covered: uint256
+    socialised: uint256
+    from_treasury: uint256
+    unpaid: uint256
+
+
+event DeficitRepaid:
+    market: indexed(uint256)
+    amount: uint256
+
+
+event RewardPaid:
+    market: indexed(uint256)
+    account: indexed(uint256)
+    amount: uint256
+    from_treasury: uint256
+    collateral: int256
+
+
+event VaultPaid:
+    market: indexed(uint256)
+    kind: indexed(uint256)
+    amount: uint256
+
+
+event TreasuryCollected:
+    market: indexed(uint256)
+    receiver: indexed(address)
+    amount: uint256
+
+
+event Wired:
+    parameters: address
+    oracle: address
+    liquidator: address
+    vault: address
+
+
+@deploy
+def __init__(collateral: address, pricing: address):
+    """
+    @notice Deploy for one collateral token; the deployer then wires the other contracts.
+    @param collateral ERC-20 with 6 to 18 decimals.
+    @param pricing Rules of mark price and funding rate.
+    """
+    markets.__init__(pricing)
+    decimals: uint8 = staticcall IERC20Detailed(collateral).decimals()
+    assert decimals >= 6 and decimals <= 18, "token: decimals"
+    token = collateral
+    unit = convert(10**convert(18 - decimals, uint256), int256)
+    deployer = msg.sender
+
+
+# users
+
+
+@external
+@nonreentrant
+def deposit(amount: uint256, beneficiary: address = msg.sender) -> uint256:
+    """
+    @notice Pay collateral into an account; the first deposit opens it.
+    @param amount Token units.
+    @param beneficiary Owner of the account.
+    @return The account.
+    """
+    received: uint256 = token_transfer._pull(token, msg.sender, amount)
+    assert received > 0, "deposit: nothing received"
+    account: uint256 = accounts._open(beneficiary)
+    collateral: int256 = accounts._credit(account, convert(received, int256) * unit)
+    log Deposit(account=account, amount=received, collateral=collateral)
+    return account
+
+
+@external
+@nonreentrant
+def withdraw(amount: uint256, receiver: address = msg.sender):
+    """
+    @notice Take out collateral that neither margin nor unsettled funding needs. With a position it needs fresh prices.
+    @param amount Token units.
+    @param receiver Where it goes.
+    """
+    account: uint256 = accounts.account_of[msg.sender]
+    wanted: int256 = convert(amount, int256) * unit
+    assert wanted > 0 and wanted <= self._withdrawable(
+        account
+    ), "withdraw: nothing, or above what is withdrawable"
+    collateral: int256 = accounts._credit(account, -wanted)
+    token_transfer._push(token, receiver, amount)
+    log Withdrawal(account=account, receiver=receiver, amount=amount, collateral=collateral)
+
+
+@external
+@nonreentrant
+def poke(market: uint256):
+    """
+    @notice Accrue funding and renew mark and funding rate with the present book. Open to anyone, once a block.
+    @param market Market.
+    """
+    assert market < MAX_MARKETS and markets.premiums[market] != 0, "market: unknown or without a price"
+    if ((markets.prices[market] >> 8) & U40) != convert(block.timestamp, int256):
+        markets._accrue(market, 0, 0)
+
+
+@external
+@nonreentrant
+def sweep_fees(market: uint256) -> uint256:
+    """
+    @notice Hand the vault its share of a market's fees. Open to anyone.
+    @param market Market.
+    @return Token units paid.
+    """
+    return self._sweep(market)
+
+
+# order books
+
+
+@external
+@nonreentrant
+def settle(
+    taker: uint256,
+    maker: uint256,
+    market: uint256,
+    size: int256,
+    price: int256,
+    order_id: uint256,
+    flags: uint256,
+) -> (uint256, int256):
+    """
+    @notice Settle a fill between two accounts, if both may take it. Only the market's order book.
+    @param taker Account of the incoming order.
+    @param maker Account of the resting order.
+    @param market Market.
+    @param size Size to fill (WAD).
+    @param price Price of the resting order (WAD).
+    @param order_id Id of the resting order, for the log.
+    @param flags 1: the taker buys; 2: the resting order is reduce-only.
+    @return 0 and the size filled, or why not: 1 the maker fails, 2 the taker's margin, 3 stale index, 4 close-only,
+            5 open-interest cap.
+    """
+    self._only(markets._book(market))
+    m: markets.Market = markets._load(market)
+    maker_before: accounts.Account = accounts._load(maker, market, m)
+    maker_size: int256 = self._maker_size(maker_before.size, size, flags)
+    if maker_size == 0:
+        return MAKER_FAILED, 0
+    taker_before: accounts.Account = accounts._load(taker, market, m)
+    opens: bool = self._increases(taker_before.size, taker_before.size - maker_size)
+    if opens and m.flags & markets.CLOSE_ONLY != 0:
+        return CLOSE_ONLY, 0
+    if markets._is_stale(market) and (
+        opens or self._increases(maker_before.size, maker_before.size + maker_size)
+    ):
+        return STALE, 0
+
+    taker_after: accounts.Account = empty(accounts.Account)
+    taker_fee: int256 = 0
+    allowed: bool = False
+    taker_after, taker_fee, allowed = self._leg(
+        taker_before, market, m, -maker_size, price, (m.terms >> 192) & U32
+    )
+    if not allowed:
+        return MARGIN, 0
+    answer: uint256 = self._complete(
+        market, m, taker_before.size, taker_after, taker_fee, maker_before, maker_size, price, order_id, False
+    )
+    if answer != FILLED:
+        return answer, 0
+    return FILLED, abs(maker_size)
+
+
+@external
+@nonreentrant
+def liquidation_fill(
+    account: uint256,
+    maker: uint256,
+    market: uint256,
+    size: int256,
+    price: int256,
+    order_id: uint256,
+    flags: uint256,
+    penalty_rate: int256,
+    surplus_share: int256,
+    budget: int256,
+) -> (uint256, int256, int256, int256):
+    """
+    @notice Settle a fill that closes a liquidated account's position. Against the bankruptcy price: better, the account
+            pays the penalty out of its surplus; worse, the account is made whole out of the budget. Only the order book.
+    @param account Liquidated account; the liquidator has checked it.
+    @param maker Account of the resting order.
+    @param market Market.
+    @param size Size to fill (WAD).
+    @param price Price of the resting order (WAD).
+    @param order_id Id of the resting order, for the log.
+    @param flags 1: the liquidated account buys; 2: the resting order is reduce-only.
+    @param penalty_rate Share of notional (WAD).
+    @param surplus_share Share of what the penalty leaves of the surplus that goes to the vault too (WAD).
+    @param budget What the vault can pay (WAD).
+    @return Answer as `settle`, or 6 where the vault would have to pay more than the budget; size filled (WAD), penalty
+            and cover (WAD).
+    """
+    self._only(markets._book(market))
+    m: markets.Market = markets._load(market)
+    maker_before: accounts.Account = accounts._load(maker, market, m)
+    before: accounts.Account = accounts._load(account, market, m)
+    maker_size: int256 = self._maker_size(maker_before.size, size, flags)
+    if maker_size == 0:
+        return MAKER_FAILED, 0, 0, 0
+
+    after: accounts.Account = empty(accounts.Account)
+    surplus: int256 = 0
+    after, surplus = self._closed(before, market, m, -maker_size, price)
+    if -surplus > budget:
+        # the part of the fill that the budget can make whole
+        maker_size = maker_size * budget // -surplus
+        if maker_size == 0:
+            return NEEDS_COVER, 0, 0, 0
+        after, surplus = self._closed(before, market, m, -maker_size, price)
+        if -surplus > budget:
+            return NEEDS_COVER, 0, 0, 0
+    penalty: int256 = 0
+    cover: int256 = max(-surplus, 0)
+    if surplus > 0:
+        penalty = min(fixed_point._ceil_div(accounts._value(maker_size, price) * penalty_rate, WAD), surplus)
+        penalty += (surplus - penalty) * surplus_share // WAD
+    after.collateral += cover - penalty
+    answer: uint256 = self._complete(
+        market, m, before.size, after, penalty - cover, maker_before, maker_size, price, order_id, True
+    )
+    if answer != FILLED:
+        return answer, 0, 0, 0
+    return FILLED, abs(maker_size), penalty, cover
+
+
+@external
+@view
+def may_rest(account: uint256, market: uint256, size: int256, price: int256) -> uint256:
+    """
+    @notice Whether an order that is not reduce-only may rest: filled now, alone, it would leave the account its initial
+            margin. A fill checks again.
+    @param account Account.
+    @param market Market.
+    @param size Signed size (WAD), + to buy.
+    @param price Limit price (WAD).
+    @return 0, or why not, as `settle` answers.
+    """
+    m: markets.Market = markets._load(market)
+    before: accounts.Account = accounts._load(account, market, m)
+    if not self._increases(before.size, before.size + size):
+        return FILLED
+    if m.flags & markets.CLOSE_ONLY != 0:
+        return CLOSE_ONLY
+    after: accounts.Account = accounts._trade(before, size, self._quote(size, price))
+    initial: int256 = accounts._margins(after, market, m.mark)[0] + after.rest_initial
+    if accounts._equity(after, m.mark) < initial:
+        return MARGIN
+    return FILLED
+
+
+# liquidator
+
+
+@external
+@view
+def standing(account: uint256, market: uint256) -> Standing:
+    """
+    @notice An account as a liquidation in a market finds it.
+    @param account Account.
+    @param market Market.
+    """
+    m: markets.Market = markets._load(market)
+    a: accounts.Account = accounts._load(account, market, m)
+    maintenance: int256 = accounts._margins(a, market, m.mark)[1]
+    tier: uint256 = margin_schedule._tier(market, accounts._value(a.size, m.mark))
+    return Standing(
+        equity=accounts._equity(a, m.mark),
+        maintenance=maintenance + a.rest_maintenance,
+        position_maintenance=maintenance,
+        size=a.size,
+        mark=m.mark,
+        maintenance_rate=convert((tier & (2**40 - 1)) * 10**6, int256),
+        held=a.held & (1 << market) != 0,
+        side=accounts._side_of(accounts.positions[(account << 3) | market][0]),
+        stale=self._any_stale(a.held),
+    )
+
+
+@external
+@nonreentrant
+def deleverage_by_index(account: uint256, market: uint256) -> (uint256, int256):
+    """
+    @notice Close the whole position of a bankrupt account at its bankruptcy price against the other side by size. Only
+            the liquidator.
+    @param account Bankrupt account.
+    @param market Market.
+    @return Size closed (WAD) and the quote the account received for it (WAD, signed).
+    """
+    self._only(self.liquidator)
+    m: markets.Market = markets._load(market)
+    before: accounts.Account = accounts._load(account, market, m)
+    equity: int256 = accounts._equity(before, m.mark)
+    assert equity < 0 and before.size != 0, "deleverage: not bankrupt"
+    share: int256 = self._share(before, market, m.mark, equity)
+    # what the account receives so that it loses exactly its share; a short never receives, not even at price zero
+    quote: int256 = fixed_point._floor_div(before.size * m.mark, WAD) - share
+    counter: uint256 = markets.SHORT
+    if before.size < 0:
+        counter = markets.LONG
+        quote = min(quote, 0)
+    after: accounts.Account = accounts._trade(before, -before.size, -quote)
+    m = markets._close_pro_rata(market, m, counter, abs(before.size), -quote)
+    m = markets._renew_if_empty(market, m)
+    markets._store_interest(market, m)
+    markets._store_indices(market, m)
+    accounts._store(after, market, m)
+    log Deleveraged(
+        market=market, account=account, size=-before.size, quote=quote, account_collateral=after.collateral
+    )
+    return convert(abs(before.size), uint256), quote
+
+
+@external
+@view
+def deficit(account: uint256) -> uint256:
+    """
+    @notice What an account without positions owes (WAD); 0 while it has a position.
+    @param account Account.
+    """
+    flat: bool = False
+    settled: int256 = 0
+    flat, settled = self._flat_collateral(account)
+    if not flat:
+        return 0
+    return convert(max(-settled, 0), uint256)
+
+
+@external
+@nonreentrant
+def resolve_deficit(
+    account: uint256, market: uint256, side: uint256, cover: uint256
+) -> (uint256, uint256, uint256):
+    """
+    @notice Clear the debt of an account without positions: by what the vault paid, then by a charge on a side, then, if
+            that side is empty, by the treasury's fees; the rest is written to `unpaid`. Only the liquidator.
+    @param account Account.
+    @param market Market whose winners are charged.
+    @param side Winning side (0 long, 1 short).
+    @param cover What the vault paid (WAD), at most the debt.
+    @return Socialised, paid by the treasury and unpaid (WAD).
+    """
+    self._only(self.liquidator)
+    flat: bool = False
+    settled: int256 = 0
+    flat, settled = self._flat_collateral(account)
+    rest: int256 = -settled - convert(cover, int256)
+    assert flat and rest >= 0, "deficit: none"
+    held: int256 = accounts._held(account)
+    for i: uint256 in range(MAX_MARKETS):
+        if held & (1 << i) != 0:
+            accounts.positions[(account << 3) | i] = [0, 0]
+    accounts.words[account] = 0
+
+    m: markets.Market = markets._load(market)
+    socialised: int256 = 0
+    from_treasury: uint256 = 0
+    if rest > 0 and m.open_interest > 0:
+        m.k[side] = side_index._after_spread(m.k[side], m.a[side], -rest, m.open_interest)
+        markets._store_indices(market, m)
+        socialised = rest
+        log markets.IndexMoved(
+            market=market, side=side, a=m.a[side], k=m.k[side], open_interest=m.open_interest
+        )
+    elif rest > 0:
+        from_treasury = self._from_treasury(market, convert(rest, uint256))
+    left: uint256 = convert(rest - socialised, uint256) - from_treasury
+    if left > 0:
+        self.unpaid[market] += left
+    log DeficitResolved(
+        market=market,
+        account=account,
+        side=side,
+        covered=cover,
+        socialised=convert(socialised, uint256),
+        from_treasury=from_treasury,
+        unpaid=left,
+    )
+    return convert(socialised, uint256), from_treasury, left
+
+
+@external
+@nonreentrant
+def repay_unpaid(market: uint256, amount: uint256):
+    """
+    @notice Strike out unpaid debt that the vault has now paid. Only the liquidator.
+    @param market Market.
+    @param amount WAD.
+    """
+    self._only(self.liquidator)
+    self.unpaid[market] -= amount
+    log DeficitRepaid(market=market, amount=amount)
+
+
+@external
+@nonreentrant
+def pay_reward(market: uint256, keeper: address, funded: uint256, asked: uint256) -> (uint256, uint256):
+    """
+    @notice Credit a keeper's account (opened if need be). Only the liquidator.
+    @param market Market whose treasury fees may help.
+    @param keeper Owner of the account.
+    @param funded What penalty and vault provide (WAD).
+    @param asked What may be taken from the treasury's fees besides (WAD).
+    @return The keeper's account and the reward paid (WAD).
+    """
+    self._only(self.liquidator)
+    from_treasury: uint256 = 0
+    if asked > 0:
+        from_treasury = self._from_treasury(market, asked)
+    account: uint256 = accounts._open(keeper)
+    paid: uint256 = funded + from_treasury
+    if paid > 0:
+        collateral: int256 = accounts._credit(account, convert(paid, int256))
+        log RewardPaid(
+            market=market, account=account, amount=paid, from_treasury=from_treasury, collateral=collateral
+        )
+    return account, paid
+
+
+@external
+@nonreentrant
+def pay_vault(market: uint256, amount: uint256, dust: uint256) -> uint256:
+    """
+    @notice Send the vault what liquidations brought in; what is below a token unit goes to the treasury. Only the
+            liquidator.
+    @param market Market.
+    @param amount WAD.
+    @param dust Further WAD that go to the treasury.
+    @return Token units sent.
+    """
+    self._only(self.liquidator)
+    units: uint256 = amount // convert(unit, uint256)
+    rest: uint256 = amount - units * convert(unit, uint256) + dust
+    if rest > 0:
+        markets.fees[market] += rest
+    if units > 0:
+        self._send_vault(market, PENALTY, units)
+    return units
+
+
+@external
+@nonreentrant
+def sweep_fees_for_cover(market: uint256) -> uint256:
+    """
+    @notice `sweep_fees` inside a liquidation. Only the liquidator.
+    @param market Market.
+    @return Token units paid.
+    """
+    self._only(self.liquidator)
+    return self._sweep(market)
+
+
+# oracle and parameters
+
+
+@external
+@nonreentrant
+def update_index(market: uint256, price: uint256, timestamp: uint256):
+    """
+    @notice Take a new index price. Only the oracle, which has checked price and time.
+    @param market Market.
+    @param price Index (WAD).
+    @param timestamp Of the price (s).
+    """
+    self._only(self.oracle)
+    assert markets.terms[market] != 0, "market: unknown"
+    markets._accrue(market, price, timestamp)
+
+
+@external
+@nonreentrant
+def wire(new_parameters: address, new_oracle: address, new_liquidator: address, new_vault: address):
+    """
+    @notice Name the other contracts, once. Only the deployer.
+    @param new_parameters Opens markets and sets their terms.
+    @param new_oracle Posts index prices.
+    @param new_liquidator Liquidates.
+    @param new_vault Insurance vault.
+    """
+    self._only(deployer)
+    assert self.parameters == empty(address), "wire: done"
+    self.parameters = new_parameters
+    self.oracle = new_oracle
+    self.liquidator = new_liquidator
+    self.vault = new_vault
+    log Wired(parameters=new_parameters, oracle=new_oracle, liquidator=new_liquidator, vault=new_vault)
+
+
+@external
+@nonreentrant
+def set_word(kind: uint256, market: uint256, slot: uint256, word: int256):
+    """
+    @notice Write a parameter word, after funding was accrued with the old ones; the first terms open the market. Only
+            the parameters contract, which checks, packs and logs them.
+    @param kind 0 terms, 1 funding, 2 open-interest cap (shifted to its place), 3 margin tier, 4 flags.
+    @param market Market.
+    @param slot Tier.
+    @param word As `modules/packing.vy` and `modules/margin_schedule.vy` lay them out.
+    """
+    self._only(self.parameters)
+    if markets.terms[market] == 0:
+        markets.indices[market] = [side_index.A_ONE, side_index.A_ONE]
+        markets.prices[market] = convert(block.timestamp << 8, int256)
+    elif markets.premiums[market] != 0:
+        markets._accrue(market, 0, 0)
+    if kind == TERMS:
+        markets.terms[market] = word
+    elif kind == FUNDING:
+        markets.funding[market] = word
+    elif kind == INTEREST:
+        markets.interests[market] = (markets.interests[market] & (-1 - (markets.U80 << 64))) | word
+    elif kind == TIERS:
+        margin_schedule.tiers[market][slot] = convert(word, uint256)
+    else:
+        markets.prices[market] = (markets.prices[market] & -256) | word
+
+
+@external
+@nonreentrant
+def collect_treasury(market: uint256, receiver: address) -> uint256:
+    """
+    @notice Send out the treasury's part of a market's fees. Only the parameters contract.
+    @param market Market.
+    @param receiver Where it goes.
+    @return Token units sent.
+    """
+    self._only(self.parameters)
+    units: uint256 = (markets.fees[market] & U128) // convert(unit, uint256)
+    markets.fees[market] -= units * convert(unit, uint256)
+    token_transfer._push(token, receiver, units)
+    log TreasuryCollected(market=market, receiver=receiver, amount=units)
+    return units
+
+
+# views
+
+
+@external
+@view
+def health(account: uint256) -> (int256, int256, int256):
+    """
+    @notice Equity, initial margin and maintenance margin (WAD), all positions settled to now.
+    @param account Account.
+    """
+    equity: int256 = 0
+    initial: int256 = 0
+    maintenance: int256 = 0
+    equity, initial, maintenance = accounts._rest(account, accounts._held(account))
+    return equity + accounts._collateral(account), initial, maintenance
+
+
+@external
+@view
+def withdrawable(account: uint256) -> uint256:
+    """
+    @notice What `withdraw` would pay now, in token units.
+    @param account Account.
+    """
+    return convert(self._withdrawable(account) // unit, uint256)
+
+
+@external
+@view
+def collateral(account: uint256) -> int256:
+    """
+    @notice Stored collateral (WAD, signed), before unsettled funding.
+    @param account Account.
+    """
+    return accounts._collateral(account)
+
+
+@external
+@view
+def position(account: uint256, market: uint256) -> (int256, int256, int256):
+    """
+    @notice Size and entry value (WAD), settled to now, and what settling adds to the collateral (WAD).
+    @param account Account.
+    @param market Market.
+    """
+    size: int256 = 0
+    entry: int256 = 0
+    gain: int256 = 0
+    mark: int256 = 0
+    if accounts._held(account) & (1 << market) != 0:
+        size, entry, gain, mark = accounts._position(account, market)
+    return size, entry, gain
+
+
+@external
+@view
+def margin_requirement(market: uint256, notional: uint256) -> (int256, int256):
+    """
+    @notice Initial and maintenance margin (WAD) of a notional.
+    @param market Market.
+    @param notional WAD.
+    """
+    return margin_schedule._requirement(market, convert(notional, int256))
+
+
+@external
+@view
+def market_words(market: uint256) -> int256[7]:
+    """
+    @notice A market's words as `modules/packing.vy` lays them out: price, premium, index of longs, index of shorts,
+            interest, terms, funding. `Lens.market` reads them out.
+    @param market Market.
+    """
+    return [
+        markets.prices[market],
+        markets.premiums[market],
+        markets.indices[market][0],
+        markets.indices[market][1],
+        markets.interests[market],
+        markets.terms[market],
+        markets.funding[market],
+    ]
+
+
+@external
+@view
+def book_of(market: uint256) -> address:
+    """
+    @notice A market's order book; the zero address for an unknown market.
+    @param market Market.
+    """
+    return markets._book(market)
+
+
+@external
+@view
+def fees(market: uint256) -> (uint256, uint256):
+    """
+    @notice Fees not yet paid out: the treasury's and the vault's (WAD).
+    @param market Market.
+    """
+    return markets.fees[market] & U128, markets.fees[market] >> 128
+
+
+# legs of a fill
+
+
+@internal
+@pure
+def _maker_size(held: int256, size: int256, flags: uint256) -> int256:
+    """
+    @notice What the maker trades (WAD, + buys); 0 if its order may only reduce and there is nothing to reduce.
+    """
+    signed: int256 = size
+    if flags & TAKER_BUYS != 0:
+        signed = -size
+    if flags & MAKER_REDUCE_ONLY == 0:
+        return signed
+    if held == 0 or (held > 0) == (signed > 0):
+        return 0
+    return fixed_point._clamp(signed, -abs(held), abs(held))
+
+
+@internal
+@pure
+def _increases(before: int256, after: int256) -> bool:
+    """
+    @notice Whether a change of size opens risk: a larger position, or one on the other side.
+    """
+    if before < 0:
+        return after < before or after > 0
+    return after > before or after < 0
+
+
+@internal
+@pure
+def _quote(size: int256, price: int256) -> int256:
+    """
+    @notice What buying a signed size costs (WAD, signed), rounded against the account.
+    """
+    # unsafe: 96 + 88 bits
+    return fixed_point._ceil_div(unsafe_mul(size, price), WAD)
+
+
+@internal
+@view
+def _share(a: accounts.Account, market: uint256, mark: int256, equity: int256) -> int256:
+    """
+    @notice The part of an account's equity that its position here may lose: equity * MM here / MM in all (WAD). The
+            bankruptcy price is where that is gone.
+    """
+    maintenance: int256 = accounts._margins(a, market, mark)[1]
+    if a.rest_maintenance == 0:
+        return equity
+    return fixed_point._ceil_div(equity * maintenance, maintenance + a.rest_maintenance)
+
+
+@internal
+@view
+def _leg(
+    before: accounts.Account,
+    market: uint256,
+    m: markets.Market,
+    size: int256,
+    price: int256,
+    fee_rate: int256,
+) -> (accounts.Account, int256, bool):
+    """
+    @notice One account's side of a voluntary fill: the account after it, its fee (WAD, signed) and whether it is allowed.
+            Opening needs the initial margin; closing may leave less, but then not a smaller excess over the maintenance
+            margin than before, fee aside, and never costs more than the position's share of the equity.
+    """
+    quote: int256 = self._quote(size, price)
+    fee: int256 = fixed_point._ceil_div(accounts._value(size, price) * fee_rate, PPB)
+    after: accounts.Account = accounts._trade(before, size, quote)
+    after.collateral -= fee
+    initial: int256 = 0
+    maintenance: int256 = 0
+    initial, maintenance = accounts._margins(after, market, m.mark)
+    equity: int256 = accounts._equity(after, m.mark)
+    if self._increases(before.size, after.size):
+        side: uint256 = markets.LONG
+        if after.size < 0:
+            side = markets.SHORT
+        return after, fee, equity >= initial + after.rest_initial and m.a[side] >= markets.A_FLOOR
+
+    equity_before: int256 = accounts._equity(before, m.mark)
+    if equity >= initial + after.rest_initial and equity >= equity_before:
+        return after, fee, True
+    share: int256 = self._share(before, market, m.mark, equity_before) * abs(size) // abs(before.size)
+    if equity_before - equity > share:
+        return after, fee, False
+    if equity >= initial + after.rest_initial:
+        return after, fee, True
+    maintenance += after.rest_maintenance
+    excess: int256 = equity_before - accounts._margins(before, market, m.mark)[1] - before.rest_maintenance
+    return after, fee, equity - maintenance + max(fee, 0) >= excess and (equity >= maintenance or excess < 0)
+
+
+@internal
+def _complete(
+    market: uint256,
+    m: markets.Market,
+    taker_size_before: int256,
+    taker: accounts.Account,
+    taker_fee: int256,
+    maker_before: accounts.Account,
+    maker_size: int256,
+    price: int256,
+    order_id: uint256,
+    liquidation: bool,
+) -> uint256:
+    """
+    @notice The maker's leg of a fill whose other leg is done; writes both accounts if all is allowed.
+    """
+    fee_rate: int256 = m.terms >> 224
+    if liquidation:
+        # no rebate where no taker pays a fee
+        fee_rate = max(fee_rate, 0)
+    maker: accounts.Account = empty(accounts.Account)
+    maker_fee: int256 = 0
+    allowed: bool = False
+    maker, maker_fee, allowed = self._leg(maker_before, market, m, maker_size, price, fee_rate)
+    if not allowed:
+        return MAKER_FAILED
+    # a liquidation never raises open interest, so the cap cannot refuse it
+    if not self._change_interest(market, m, maker_before.size, maker.size, taker_size_before, taker.size):
+        return INTEREST_CAP
+    fees: int256 = maker_fee
+    if not liquidation:
+        fees += taker_fee
+    self._take_fees(market, m.terms, fees)
+    accounts._store(maker, market, m)
+    accounts._store(taker, market, m)
+    log Fill(
+        market=market,
+        taker=taker.id,
+        maker=maker.id,
+        order_id=order_id,
+        price=price,
+        size=-maker_size,
+        taker_fee=taker_fee,
+        maker_fee=maker_fee,
+        liquidation=liquidation,
+        taker_size=taker.size,
+        taker_entry=taker.entry,
+        taker_collateral=taker.collateral,
+        maker_size=maker.size,
+        maker_entry=maker.entry,
+        maker_collateral=maker.collateral,
+    )
+    return FILLED
+
+
+@internal
+@view
+def _closed(
+    before: accounts.Account, market: uint256, m: markets.Market, size: int256, price: int256
+) -> (accounts.Account, int256):
+    """
+    @notice A liquidated account after a closing trade, and by how much the trade was better than the bankruptcy price
+            (WAD, negative: worse).
+    """
+    after: accounts.Account = accounts._trade(before, size, self._quote(size, price))
+    equity: int256 = accounts._equity(before, m.mark)
+    share: int256 = self._share(before, market, m.mark, equity)
+    if after.size != 0:
+        share = fixed_point._ceil_div(share * abs(size), abs(before.size))
+    return after, accounts._equity(after, m.mark) - equity + share
+
+
+@internal
+def _change_interest(
+    market: uint256, m: markets.Market, before_1: int256, after_1: int256, before_2: int256, after_2: int256
+) -> bool:
+    """
+    @notice Book a fill's change of open interest; False if it would grow past the cap. Writes `m` back only when the
+            interest changes.
+    """
+    change: int256 = max(after_1, 0) - max(before_1, 0) + max(after_2, 0) - max(before_2, 0)
+    if change == 0:
+        return True
+    after: markets.Market = m
+    after.open_interest += change
+    if change > 0:
+        if after.open_interest > ((m.interest >> 64) & markets.U80) * markets.CAP_UNIT:
+            return False
+    elif after.open_interest <= markets.DUST:
+        renewed: markets.Market = markets._renew_if_empty(market, after)
+        if renewed.epoch[0] != after.epoch[0]:
+            markets._store_indices(market, renewed)
+        after = renewed
+    markets._store_interest(market, after)
+    return True
+
+
+@internal
+def _take_fees(market: uint256, terms: int256, fee: int256):
+    """
+    @notice Share a fill's fees (WAD, not negative) between vault and treasury.
+    """
+    if fee <= 0:
+        return
+    amount: uint256 = convert(fee, uint256)
+    to_vault: uint256 = amount * convert((terms >> 176) & U16, uint256) // BP
+    markets.fees[market] += (to_vault << 128) | (amount - to_vault)
+
+
+# money
+
+
+@internal
+def _sweep(market: uint256) -> uint256:
+    """
+    @notice Pay the vault's share of fees out, in whole token units.
+    """
+    fees: uint256 = markets.fees[market]
+    units: uint256 = (fees >> 128) // convert(unit, uint256)
+    if units > 0:
+        markets.fees[market] = fees - ((units * convert(unit, uint256)) << 128)
+        self._send_vault(market, FEE_SHARE, units)
+    return units
+
+
+@internal
+def _send_vault(market: uint256, kind: uint256, units: uint256):
+    """
+    @notice Transfer token units to the vault, which books what arrived.
+    """
+    received: uint256 = token_transfer._push(token, self.vault, units)
+    extcall Vault(self.vault).book_inflow(market, kind, received)
+    log VaultPaid(market=market, kind=kind, amount=units)
+
+
+@internal
+def _from_treasury(market: uint256, amount: uint256) -> uint256:
+    """
+    @notice Take up to `amount` (WAD) out of the treasury's fees of a market.
+    """
+    fees: uint256 = markets.fees[market]
+    taken: uint256 = min(fees & U128, amount)
+    if taken > 0:
+        markets.fees[market] = fees - taken
+    return taken
+
+
+@internal
+@view
+def _withdrawable(account: uint256) -> int256:
+    """
+    @notice Collateral (WAD) above what margin and unsettled funding need.
+    """
+    stored: int256 = accounts._collateral(account)
+    held: int256 = accounts._held(account)
+    if held == 0:
+        return max(stored, 0)
+    if self._any_stale(held):
+        return 0
+    equity: int256 = 0
+    initial: int256 = 0
+    maintenance: int256 = 0
+    equity, initial, maintenance = accounts._rest(account, held)
+    owed: int256 = 0
+    for i: uint256 in range(MAX_MARKETS):
+        if held & (1 << i) != 0:
+            owed += min(accounts._position(account, i)[2], 0)
+    return max(min(stored + owed, stored + equity - initial), 0)
+
+
+@internal
+@view
+def _flat_collateral(account: uint256) -> (bool, int256):
+    """
+    @notice Whether every position of an account settles to nothing, and its collateral (WAD) then.
+    """
+    settled: int256 = accounts._collateral(account)
+    held: int256 = accounts._held(account)
+    for i: uint256 in range(MAX_MARKETS):
+        if held & (1 << i) == 0:
+            continue
+        size: int256 = 0
+        entry: int256 = 0
+        gain: int256 = 0
+        mark: int256 = 0
+        size, entry, gain, mark = accounts._position(account, i)
+        if size != 0:
+            return False, 0
+        # a size that rounding took to nothing may leave an entry value
+        settled += gain - entry
+    return True, settled
+
+
+@internal
+@view
+def _any_stale(held: int256) -> bool:
+    """
+    @notice Whether the index of any market in a bitmap is stale.
+    """
+    for i: uint256 in range(MAX_MARKETS):
+        if held & (1 << i) != 0 and markets._is_stale(i):
+            return True
+    return False
+
+
+@internal
+@view
+def _only(caller: address):
+    """
+    @notice Refuse every caller but one.
+    """
+    assert msg.sender == caller, "clearinghouse: not authorised"

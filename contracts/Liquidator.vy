@@ -1,0 +1,547 @@
+# pragma version 0.4.3
+# SPDX-License-Identifier: Apache-2.0
+"""
+@title Liquidator
+@license Apache-2.0
+@notice The keeper path. `liquidate` runs the loss waterfall in one transaction: the book above the bankruptcy price (the
+        account pays a penalty), at it (nothing moves), below it (the vault pays the difference at once), then, for a
+        bankrupt account and when asked, deleveraging against the other side, then what is left: the vault, the winning
+        side, the treasury. It never reverts for lack of money.
+"""
+
+from ethereum.ercs import IERC20Detailed
+
+from contracts.modules import access
+
+initializes: access
+
+exports: (
+    access.owner,
+    access.pending_owner,
+    access.transfer_ownership,
+    access.accept_ownership,
+)
+
+WAD: constant(uint256) = 10**18
+# rates are kept in 1e-9, the minimum size in 1e9 wei
+PPB: constant(uint256) = 10**9
+U32: constant(uint256) = 2**32 - 1
+U64: constant(uint256) = 2**64 - 1
+U80: constant(uint256) = 2**80 - 1
+MAX_MARKETS: constant(uint256) = 8
+# answers of an order book
+NEEDS_COVER: constant(uint256) = 6
+MORE: constant(uint256) = 7
+# how a deleveraging was shared out
+BY_INDEX: constant(uint256) = 0
+
+clearinghouse: public(immutable(address))
+vault: public(immutable(address))
+unit: immutable(uint256)
+
+
+struct Params:
+    # rates (WAD): penalty on notional; margin above MM that a partial liquidation restores; equity / MM below which all
+    # is closed; worst price against the mark; share of the surplus beside the penalty; keeper's reward on notional
+    penalty_rate: uint256
+    buffer: uint256
+    full_threshold: uint256
+    max_slippage: uint256
+    surplus_share: uint256
+    reward_rate: uint256
+    # least size to close or to leave (WAD size), notional below which all is closed, bounds of the reward (WAD quote)
+    min_size: uint256
+    full_below: uint256
+    reward_min: uint256
+    reward_max: uint256
+
+
+struct BadDebt:
+    # WAD: what accounts without positions owed, and who bore it
+    deficit: uint256
+    covered: uint256
+    socialised: uint256
+    treasury: uint256
+    unpaid: uint256
+
+
+struct Terms:
+    penalty_rate: uint256
+    surplus_share: uint256
+    budget: uint256
+
+
+struct Matched:
+    filled: uint256
+    notional: uint256
+    penalty: uint256
+    cover: uint256
+    answer: uint256
+
+
+struct Standing:
+    equity: int256
+    maintenance: int256
+    position_maintenance: int256
+    size: int256
+    mark: int256
+    maintenance_rate: int256
+    held: bool
+    side: uint256
+    stale: bool
+
+
+interface Clearinghouse:
+    def token() -> address: view
+    def unpaid(market: uint256) -> uint256: view
+    def book_of(market: uint256) -> address: view
+    def standing(account: uint256, market: uint256) -> Standing: view
+    def deficit(account: uint256) -> uint256: view
+    def deleverage_by_index(account: uint256, market: uint256) -> (uint256, int256): nonpayable
+    def resolve_deficit(account: uint256, market: uint256, side: uint256, cover: uint256) -> (
+        uint256, uint256, uint256
+    ): nonpayable
+    def repay_unpaid(market: uint256, amount: uint256): nonpayable
+    def pay_reward(market: uint256, keeper: address, funded: uint256, asked: uint256) -> (
+        uint256, uint256
+    ): nonpayable
+    def pay_vault(market: uint256, amount: uint256, dust: uint256) -> uint256: nonpayable
+    def sweep_fees_for_cover(market: uint256) -> uint256: nonpayable
+
+
+interface Book:
+    def liquidate(
+        account: uint256, is_buy: bool, size: uint256, limit: uint256, terms: Terms
+    ) -> Matched: nonpayable
+
+
+interface Vault:
+    def assets() -> uint256: view
+    def coverage(market: uint256) -> uint256: view
+    def cover(market: uint256, amount: uint256) -> uint256: nonpayable
+    def reward(market: uint256, amount: uint256) -> uint256: nonpayable
+
+
+# penalty u32 | buffer u32 | full threshold u32 | slippage u32 | surplus share u32 | reward rate u32 (1e-9) | min size u64
+rates: uint256[MAX_MARKETS]
+# full_below u96 | reward_min u80 | reward_max u80 (WAD)
+amounts: uint256[MAX_MARKETS]
+bad_debt: public(BadDebt[MAX_MARKETS])
+
+
+event Liquidated:
+    account: indexed(uint256)
+    market: indexed(uint256)
+    keeper: indexed(address)
+    closed: uint256
+    notional: uint256
+    penalty: uint256
+    cover: uint256
+    reward: uint256
+    equity_before: int256
+    maintenance_before: int256
+
+
+event DeleverageReceipt:
+    account: indexed(uint256)
+    market: indexed(uint256)
+    policy: uint256
+    deficit: uint256
+    vault_before: uint256
+    vault_after: uint256
+    mark: uint256
+    bankruptcy_price: int256
+    quantity: uint256
+    haircut: int256
+
+
+event BadDebtBooked:
+    market: indexed(uint256)
+    account: indexed(uint256)
+    deficit: uint256
+    covered: uint256
+    socialised: uint256
+    treasury: uint256
+    unpaid: uint256
+
+
+event ParamsSet:
+    market: indexed(uint256)
+    params: Params
+
+
+@deploy
+def __init__(clearinghouse_: address, vault_: address, owner: address):
+    """
+    @notice Deploy for one clearinghouse and vault.
+    @param clearinghouse_ Holds accounts and positions.
+    @param vault_ Insurance vault.
+    @param owner Sets the parameters.
+    """
+    access.__init__(owner)
+    clearinghouse = clearinghouse_
+    vault = vault_
+    decimals: uint8 = staticcall IERC20Detailed(staticcall Clearinghouse(clearinghouse_).token()).decimals()
+    unit = 10**convert(18 - decimals, uint256)
+
+
+@external
+@nonreentrant
+def liquidate(
+    account: uint256, market: uint256, max_size: uint256 = max_value(uint256), with_deleverage: bool = False
+) -> uint256:
+    """
+    @notice Liquidate an account whose equity is below its maintenance margin, in one market. Open to anyone; the reward
+            goes to the caller's account.
+    @param account Account.
+    @param market Market.
+    @param max_size Most to close on the book (WAD); larger is cut to what may be closed. Not for deleveraging.
+    @param with_deleverage Whether to deleverage what book and vault cannot finish of a bankrupt account.
+    @return Size closed (WAD).
+    """
+    standing: Standing = staticcall Clearinghouse(clearinghouse).standing(account, market)
+    return self._liquidate(account, market, max_size, with_deleverage, standing)
+
+
+@external
+@nonreentrant
+def deleverage(account: uint256, market: uint256) -> uint256:
+    """
+    @notice Close a bankrupt account's position: on the book as far as book and vault go, the rest at its bankruptcy price
+            against the other side. Open to anyone.
+    @param account Account.
+    @param market Market.
+    @return Size closed (WAD).
+    """
+    standing: Standing = staticcall Clearinghouse(clearinghouse).standing(account, market)
+    assert standing.equity < 0, "deleverage: not bankrupt"
+    return self._liquidate(account, market, max_value(uint256), True, standing)
+
+
+@external
+@nonreentrant
+def repay_bad_debt(market: uint256) -> uint256:
+    """
+    @notice Let the vault pay debt that nobody could bear when it arose. Open to anyone.
+    @param market Market.
+    @return WAD repaid.
+    """
+    owed: uint256 = staticcall Clearinghouse(clearinghouse).unpaid(market)
+    paid: uint256 = self._cover(market, owed)
+    if paid > 0:
+        extcall Clearinghouse(clearinghouse).repay_unpaid(market, paid)
+        self.bad_debt[market].unpaid -= paid
+        self.bad_debt[market].covered += paid
+    return paid
+
+
+@external
+@nonreentrant
+def set_params(market: uint256, params: Params):
+    """
+    @notice Set a market's liquidation parameters. Only the owner.
+    @param market Market.
+    @param params New parameters.
+    """
+    access._only_owner()
+    assert params.penalty_rate <= WAD // 4 and params.max_slippage <= WAD // 2, "params: penalty or slippage"
+    assert params.buffer <= WAD and params.full_threshold <= WAD, "params: buffer or full threshold"
+    assert (
+        params.surplus_share <= WAD and params.reward_rate <= params.penalty_rate
+    ), "params: surplus share or reward rate"
+    assert params.reward_min <= params.reward_max and params.reward_max <= U80, "params: reward bounds"
+    assert params.min_size // PPB <= U64 and params.full_below < 2**96, "params: sizes"
+    self.rates[market] = (
+        ((params.penalty_rate // PPB) << 224)
+        | ((params.buffer // PPB) << 192)
+        | ((params.full_threshold // PPB) << 160)
+        | ((params.max_slippage // PPB) << 128)
+        | ((params.surplus_share // PPB) << 96)
+        | ((params.reward_rate // PPB) << 64)
+        | (params.min_size // PPB)
+    )
+    self.amounts[market] = (params.full_below << 160) | (params.reward_min << 80) | params.reward_max
+    log ParamsSet(market=market, params=params)
+
+
+@external
+@view
+def params(market: uint256) -> Params:
+    """
+    @notice A market's liquidation parameters.
+    @param market Market.
+    """
+    return self._params(market)
+
+
+@external
+@view
+def closable(account: uint256, market: uint256) -> uint256:
+    """
+    @notice What a liquidation would try to close now (WAD size); 0 for a healthy account.
+    @param account Account.
+    @param market Market.
+    """
+    standing: Standing = staticcall Clearinghouse(clearinghouse).standing(account, market)
+    if standing.equity >= standing.maintenance:
+        return 0
+    return self._closable(standing, self._params(market))
+
+
+# waterfall
+
+
+@internal
+def _liquidate(
+    account: uint256, market: uint256, max_size: uint256, with_deleverage: bool, standing: Standing
+) -> uint256:
+    """
+    @notice The waterfall: book, vault, the other side, what is left; then the keeper.
+    """
+    assert standing.held, "liquidate: no position"
+    assert not standing.stale, "liquidate: stale index"
+    assert standing.equity < standing.maintenance, "liquidate: healthy"
+    params: Params = self._params(market)
+    target: uint256 = self._closable(standing, params)
+    wanted: uint256 = target
+    if not with_deleverage:
+        wanted = min(target, max_size)
+    done: Matched = self._close_on_book(account, market, wanted, standing, params)
+    closed: uint256 = done.filled
+
+    deleveraged: bool = False
+    if with_deleverage and closed < target and done.answer != MORE:
+        left: Standing = staticcall Clearinghouse(clearinghouse).standing(account, market)
+        if left.equity < 0 and left.size != 0:
+            quantity: uint256 = self._deleverage(account, market, left)
+            closed += quantity
+            done.notional += quantity * convert(left.mark, uint256) // WAD
+            deleveraged = True
+    if deleveraged or standing.size == 0:
+        self._resolve(account, market, 1 - standing.side)
+
+    reward: uint256 = 0
+    if done.notional > 0:
+        # the lower bound is for finishing the job, so that a job cut into pieces does not earn it again and again
+        whole: bool = wanted == target
+        reward = self._pay_keeper(
+            market, self._reward(params, done.notional, whole), done.penalty, deleveraged
+        )
+    log Liquidated(
+        account=account,
+        market=market,
+        keeper=msg.sender,
+        closed=closed,
+        notional=done.notional,
+        penalty=done.penalty,
+        cover=done.cover,
+        reward=reward,
+        equity_before=standing.equity,
+        maintenance_before=standing.maintenance,
+    )
+    return closed
+
+
+@internal
+def _close_on_book(
+    account: uint256, market: uint256, wanted: uint256, standing: Standing, params: Params
+) -> Matched:
+    """
+    @notice Close on the book: first what costs the vault nothing, then with the vault's coverage as budget.
+    """
+    book: address = staticcall Clearinghouse(clearinghouse).book_of(market)
+    is_buy: bool = standing.size < 0
+    mark: uint256 = convert(standing.mark, uint256)
+    limit: uint256 = mark - mark * params.max_slippage // WAD
+    if is_buy:
+        limit = mark + mark * params.max_slippage // WAD
+    terms: Terms = Terms(penalty_rate=params.penalty_rate, surplus_share=params.surplus_share, budget=0)
+    done: Matched = extcall Book(book).liquidate(account, is_buy, wanted, limit, terms)
+    if done.answer != NEEDS_COVER:
+        return done
+    # what this liquidation and earlier trades have brought in may cover it, less what the keeper is due
+    due: uint256 = min(done.penalty, self._reward(params, wanted * mark // WAD, True))
+    sent: uint256 = done.penalty - due
+    if sent > 0:
+        extcall Clearinghouse(clearinghouse).pay_vault(market, sent, 0)
+    extcall Clearinghouse(clearinghouse).sweep_fees_for_cover(market)
+    done.penalty = due
+    terms.budget = (staticcall Vault(vault).coverage(market)) * unit
+    if terms.budget == 0:
+        return done
+    more: Matched = extcall Book(book).liquidate(account, is_buy, wanted - done.filled, limit, terms)
+    self._cover(market, more.cover)
+    return Matched(
+        filled=done.filled + more.filled,
+        notional=done.notional + more.notional,
+        penalty=done.penalty + more.penalty,
+        cover=more.cover,
+        answer=more.answer,
+    )
+
+
+@internal
+def _deleverage(account: uint256, market: uint256, standing: Standing) -> uint256:
+    """
+    @notice Close what is left of a bankrupt account against the other side, and write the receipt.
+    """
+    assets: uint256 = staticcall Vault(vault).assets()
+    quantity: uint256 = 0
+    quote: int256 = 0
+    quantity, quote = extcall Clearinghouse(clearinghouse).deleverage_by_index(account, market)
+    log DeleverageReceipt(
+        account=account,
+        market=market,
+        policy=BY_INDEX,
+        deficit=convert(-standing.equity, uint256),
+        vault_before=assets,
+        vault_after=assets,
+        mark=convert(standing.mark, uint256),
+        bankruptcy_price=quote * convert(WAD, int256) // standing.size,
+        quantity=quantity,
+        haircut=quote - standing.size * standing.mark // convert(WAD, int256),
+    )
+    return quantity
+
+
+@internal
+def _resolve(account: uint256, market: uint256, winners: uint256):
+    """
+    @notice Clear what an account without positions still owes.
+    """
+    deficit: uint256 = staticcall Clearinghouse(clearinghouse).deficit(account)
+    if deficit == 0:
+        return
+    covered: uint256 = self._cover(market, deficit)
+    socialised: uint256 = 0
+    treasury: uint256 = 0
+    unpaid: uint256 = 0
+    socialised, treasury, unpaid = extcall Clearinghouse(clearinghouse).resolve_deficit(
+        account, market, winners, covered
+    )
+    ledger: BadDebt = self.bad_debt[market]
+    self.bad_debt[market] = BadDebt(
+        deficit=ledger.deficit + deficit,
+        covered=ledger.covered + covered,
+        socialised=ledger.socialised + socialised,
+        treasury=ledger.treasury + treasury,
+        unpaid=ledger.unpaid + unpaid,
+    )
+    log BadDebtBooked(
+        market=market,
+        account=account,
+        deficit=deficit,
+        covered=covered,
+        socialised=socialised,
+        treasury=treasury,
+        unpaid=unpaid,
+    )
+
+
+@internal
+def _cover(market: uint256, amount: uint256) -> uint256:
+    """
+    @notice Have the vault pay up to `amount` (WAD). It pays whole token units; the dust above goes to the treasury.
+    @return WAD paid, at most the amount.
+    """
+    if amount == 0:
+        return 0
+    paid: uint256 = (extcall Vault(vault).cover(market, (amount + unit - 1) // unit)) * unit
+    if paid > amount:
+        extcall Clearinghouse(clearinghouse).pay_vault(market, 0, paid - amount)
+        return amount
+    return paid
+
+
+@internal
+def _pay_keeper(market: uint256, reward: uint256, penalty: uint256, deleveraged: bool) -> uint256:
+    """
+    @notice Pay the reward (WAD) out of the penalty, then the vault, then, after a deleveraging, the treasury's fees; what
+            the penalty leaves goes to the vault.
+    """
+    from_penalty: uint256 = min(reward, penalty)
+    from_vault: uint256 = 0
+    asked: uint256 = 0
+    if reward > from_penalty:
+        units: uint256 = (reward - from_penalty) // unit
+        if units > 0:
+            from_vault = (extcall Vault(vault).reward(market, units)) * unit
+        if deleveraged:
+            asked = reward - from_penalty - from_vault
+    if penalty > from_penalty:
+        extcall Clearinghouse(clearinghouse).pay_vault(market, penalty - from_penalty, 0)
+    if from_penalty + from_vault + asked == 0:
+        return 0
+    account: uint256 = 0
+    paid: uint256 = 0
+    account, paid = extcall Clearinghouse(clearinghouse).pay_reward(
+        market, msg.sender, from_penalty + from_vault, asked
+    )
+    return paid
+
+
+# rules
+
+
+@internal
+@pure
+def _closable(standing: Standing, params: Params) -> uint256:
+    """
+    @notice Size that a liquidation closes (WAD): q = ((1 + b) MM - E) / (mark * ((1 + b) mmr - penalty)), which brings the
+            equity back to (1 + b) MM; everything if the account is too far gone, small, or would keep dust.
+    """
+    size: uint256 = convert(abs(standing.size), uint256)
+    mark: uint256 = convert(standing.mark, uint256)
+    if standing.equity <= 0 or size * mark // WAD < params.full_below:
+        return size
+    equity: uint256 = convert(standing.equity, uint256)
+    maintenance: uint256 = convert(standing.maintenance, uint256)
+    if equity * WAD < params.full_threshold * maintenance:
+        return size
+    # what closing one unit brings nearer to the target (WAD quote)
+    freed: uint256 = convert(standing.maintenance_rate, uint256) * (WAD + params.buffer) // WAD
+    if freed <= params.penalty_rate:
+        return size
+    per_unit: uint256 = mark * (freed - params.penalty_rate) // WAD
+    if per_unit == 0:
+        return size
+    missing: uint256 = maintenance * (WAD + params.buffer) // WAD - equity
+    quantity: uint256 = max((missing * WAD + per_unit - 1) // per_unit, params.min_size)
+    if quantity >= size or size - quantity < params.min_size:
+        return size
+    return quantity
+
+
+@internal
+@pure
+def _reward(params: Params, notional: uint256, whole: bool) -> uint256:
+    """
+    @notice Keeper's reward (WAD): clamp(rate * notional, min, max), and never above the full penalty of that notional, so
+            that tiny accounts cannot be farmed for the lower bound.
+    """
+    reward: uint256 = params.reward_rate * notional // WAD
+    if whole:
+        reward = max(reward, params.reward_min)
+    return min(min(reward, params.reward_max), params.penalty_rate * notional // WAD)
+
+
+@internal
+@view
+def _params(market: uint256) -> Params:
+    """
+    @notice Parameters from their words.
+    """
+    rates: uint256 = self.rates[market]
+    amounts: uint256 = self.amounts[market]
+    return Params(
+        penalty_rate=(rates >> 224) * PPB,
+        buffer=((rates >> 192) & U32) * PPB,
+        full_threshold=((rates >> 160) & U32) * PPB,
+        max_slippage=((rates >> 128) & U32) * PPB,
+        surplus_share=((rates >> 96) & U32) * PPB,
+        reward_rate=((rates >> 64) & U32) * PPB,
+        min_size=(rates & U64) * PPB,
+        full_below=amounts >> 160,
+        reward_min=(amounts >> 80) & U80,
+        reward_max=amounts & U80,
+    )

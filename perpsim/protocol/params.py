@@ -1,0 +1,100 @@
+"""What a deployment is made of. Every number is as the contracts take it: rates, prices, sizes and quote amounts in WAD,
+times in seconds, token amounts in token units. `wad()` turns what people write into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from perpsim.protocol.units import WAD, wad
+
+
+class Tier(NamedTuple):
+    """Margin tier: requirement = notional * rate - deduction for notional up to `limit` (WAD)."""
+
+    limit: int
+    initial_rate: int
+    maintenance_rate: int
+    deduction: int = 0
+
+
+class MarketTerms(NamedTuple):
+    """Fee rates (WAD, the maker's may be negative), the vault's share of fees (basis points), max age of the index (s)."""
+
+    maker_fee: int = wad("0.0002")
+    taker_fee: int = wad("0.0005")
+    vault_share: int = 1_000
+    max_age: int = 60
+
+
+class FundingTerms(NamedTuple):
+    """Interest, clamp and cap per 8 h, band of the mark around the index (WAD); averaging times of basis and premium (s)."""
+
+    interest: int = wad("0.0001")
+    clamp: int = wad("0.0005")
+    cap: int = wad("0.0075")
+    band: int = wad("0.05")
+    basis_time: int = 150
+    premium_time: int = 3600
+
+
+class LiquidationParams(NamedTuple):
+    """As `Liquidator.Params`: rates in WAD, `min_size` in WAD size, the last three in WAD quote."""
+
+    penalty_rate: int = wad("0.005")
+    buffer: int = wad("0.25")
+    full_threshold: int = 2 * WAD // 3
+    max_slippage: int = wad("0.1")
+    surplus_share: int = 0
+    reward_rate: int = wad("0.001")
+    min_size: int = wad("0.001")
+    full_below: int = wad(1_000)
+    reward_min: int = wad(2)
+    reward_max: int = wad(1_000)
+
+
+DEFAULT_TIERS = (
+    Tier(wad(1_000_000), wad("0.01"), wad("0.005")),
+    Tier(wad(5_000_000), wad("0.02"), wad("0.01"), wad(5_000)),
+    Tier(wad(20_000_000), wad("0.05"), wad("0.025"), wad(80_000)),
+    Tier(wad(100_000_000), wad("0.1"), wad("0.05"), wad(580_000)),
+)
+
+
+@dataclass(frozen=True)
+class MarketParams:
+    """One market: its book's grid (WAD), open-interest cap (WAD size), terms and liquidation parameters."""
+
+    symbol: str = "BTC-PERP"
+    tick_size: int = wad("0.5")
+    lot_size: int = wad("0.001")
+    min_size: int = wad("0.001")
+    max_orders: int = 32
+    open_interest_cap: int = wad(1_000_000)
+    terms: MarketTerms = MarketTerms()
+    funding: FundingTerms = FundingTerms()
+    tiers: tuple[Tier, ...] = DEFAULT_TIERS
+    liquidation: LiquidationParams = LiquidationParams()
+
+
+@dataclass(frozen=True)
+class VaultParams:
+    """Insurance vault: first funding (token units), breaker (WAD falls; trip = WAD is off), coverage cap a market (token
+    units, 0: none) and its window (s)."""
+
+    initial: int = 0
+    breaker_trip: int = wad("0.3")
+    breaker_resume: int = wad("0.25")
+    cap: int = 0
+    cap_window: int = 24 * 3600
+
+
+@dataclass(frozen=True)
+class ProtocolParams:
+    """A whole deployment over one collateral token."""
+
+    token_name: str = "Test dollar"
+    token_symbol: str = "USD"
+    decimals: int = 6
+    markets: tuple[MarketParams, ...] = field(default_factory=lambda: (MarketParams(),))
+    vault: VaultParams = VaultParams()
