@@ -77,6 +77,10 @@ class Members:
         self.ids[row] = account
         return True
 
+    def row(self, owner: str) -> int | None:
+        """Row of a member, None for others."""
+        return self._rows.get(owner)
+
     def of(self, values: FloatArray) -> FloatArray:
         """Members' entries of an array over accounts; 0 for members without an account."""
         # Row 0 of such arrays belongs to nobody and holds zeros.

@@ -107,7 +107,7 @@ class Desk:
 
     def liquidate(self, sender: str, account: int, with_deleverage: bool, arrival: float) -> Tx:
         """Liquidate as much of an account as the rules want."""
-        data = self._liquidate(account, self.market, 2**255 - 1, with_deleverage)
+        data = self._liquidate(account, self.market, 2**256 - 1, with_deleverage)
         return Tx(sender, self._liquidator, data, _GAS_LIQUIDATION, arrival=arrival)
 
     def post(self, sender: str, price: int, time: int, arrival: float) -> Tx:

@@ -1,4 +1,4 @@
-"""Keepers. A policy is a pure function, what a keeper sees -> whom it liquidates, of use to a live bot too."""
+"""Keepers. A policy is a pure function: what a keeper sees -> whom it liquidates. A live bot may use it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from perpsim.agents.base import FloatArray, IntArray, View
 from perpsim.agents.desk import Desk
 from perpsim.chain import Tx
 from perpsim.simulation.scenario import Keeper
-
-# With less than this in the fund (quote units) a bankrupt account needs deleveraging.
-_EMPTY_FUND = 1.0
 
 
 @dataclass(frozen=True)
@@ -59,11 +56,9 @@ def threshold(sight: Sight, keeper: Keeper) -> list[Call]:
 
 
 def _calls(sight: Sight, keeper: Keeper, order: IntArray) -> list[Call]:
-    """Calls for the rows in `order`; deleveraging is asked for where the fund cannot pay."""
+    """Calls for the rows in `order`; deleveraging is asked for where the fund cannot pay the loss."""
     chosen = order[sight.notional[order] >= keeper.min_notional][: keeper.max_per_block]
-    return [
-        Call(int(sight.ids[row]), bool(sight.equity[row] < 0 and sight.fund < _EMPTY_FUND)) for row in chosen
-    ]
+    return [Call(int(sight.ids[row]), bool(sight.fund < -sight.equity[row])) for row in chosen]
 
 
 POLICIES: dict[str, Policy] = {"greedy": greedy, "racer": racer, "threshold": threshold}

@@ -13,11 +13,12 @@ _MAX_DISTANCE = 0.08
 
 
 class MarketMakers:
-    """Cancel and replace their ladders when the price has moved, time has passed or their stock has changed.
+    """Replace their ladders when the price has moved, time has passed or their stock has changed.
 
-    With v = volatility / calm volatility (at least 1), spreads and steps grow as v^spread_power, depth shrinks
-    as v^-depth_power down to a floor. Stock shifts the whole ladder against itself. Each maker has its own
-    nerve: beyond its multiple of `withdraw_volatility` it leaves only the floor's depth at twice the distance.
+    With v = volatility / calm volatility (at least 1), spreads and steps grow as v^spread_power, depth
+    shrinks as v^-depth_power down to a floor. Stock shifts the whole ladder against itself. Each maker has
+    its own nerve: beyond its multiple of `withdraw_volatility` it leaves only the floor's depth, twice as
+    far away.
     """
 
     role = "maker"

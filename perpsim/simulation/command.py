@@ -79,11 +79,11 @@ def build(
     path = CandlePath(source).sample(
         np.random.default_rng(price_seed), scenario.start, clock.blocks, clock.seconds_per_block
     )
-    exchange = open_exchange(scenario, engine)
+    protocol = open_exchange(scenario, engine)
     try:
-        return Simulation(scenario, exchange, path, np.random.default_rng(agent_seed), **options)
+        return Simulation(scenario, protocol, path, np.random.default_rng(agent_seed), **options)
     except BaseException:
-        exchange.chain.close()
+        protocol.chain.close()
         raise
 
 
@@ -116,7 +116,7 @@ def execute(
             summary["candles"] = {"file": candles.source, "gaps": [str(gap) for gap in candles.gaps()]}
         folder.write(tables(simulation), summary)
     finally:
-        simulation.exchange.chain.close()
+        simulation.protocol.chain.close()
     report, verdict = _report(where, notice)
     return Result(where, summary, report, verdict, not complete and not violation, violation)
 

@@ -47,6 +47,8 @@ class Indexer:
         self.schedules = [Schedule(market) for market in markets]
         self.orders = [OrderMirror() for _ in markets]
         self.burden = Burden()
+        #: settlements so far: what bounds the dust of rounding
+        self.touches = 0
         self.unit = 10 ** (18 - decimals)
         # Side indices that a fill ended an epoch of: it still stores its positions with them.
         self._before_epoch: dict[tuple[int, int], Seen] = {}
@@ -55,6 +57,10 @@ class Indexer:
         """All accounts settled to `time`, in floats."""
         return self.accounts.health(self.states, self.schedules, time)
 
+    def account_of(self, owner: str) -> int:
+        """Account of an address, 0 if it has none."""
+        return self.accounts.by_owner.get(owner, 0)
+
     def clearinghouse_handlers(self) -> dict[str, Handler]:
         """Handlers of the clearinghouse's events by name."""
         return {
@@ -62,7 +68,6 @@ class Indexer:
             "Deposit": self._deposit,
             "Withdrawal": self._withdrawal,
             "Fill": self._fill,
-            "LiquidationFill": self._liquidation_fill,
             "Deleveraged": self._deleveraged,
             "DeficitResolved": self._deficit_resolved,
             "RewardPaid": self._reward_paid,
@@ -110,21 +115,14 @@ class Indexer:
         self._trade(market, event.maker, event.maker_size, event.maker_entry, event.maker_collateral, time)
         self._before_epoch.clear()
         self.orders[market].filled(event.order_id, abs(event.size))
-        self.burden.fees[event.taker] += event.taker_fee / WAD
         self.burden.fees[event.maker] += event.maker_fee / WAD
-
-    def _liquidation_fill(self, event: Any, time: int) -> None:
-        market = event.market
-        self._trade(
-            market, event.account, event.account_size, event.account_entry, event.account_collateral, time
-        )
-        self._trade(market, event.maker, event.maker_size, event.maker_entry, event.maker_collateral, time)
-        self._before_epoch.clear()
-        self.orders[market].filled(event.order_id, abs(event.size))
-        self.burden.fees[event.maker] += event.maker_fee / WAD
-        self.burden.liquidated_notional[event.account] += abs(event.size) * event.price / WAD / WAD
+        if event.liquidation:
+            self.burden.liquidated_notional[event.taker] += abs(event.size) * event.price / WAD / WAD
+        else:
+            self.burden.fees[event.taker] += event.taker_fee / WAD
 
     def _trade(self, market: int, account: int, size: int, entry: int, collateral: int, time: int) -> None:
+        self.touches += 1
         state = self.states[market]
         if not self._before_epoch:
             before, _, _ = self.accounts.settled(account, market, state, time)
@@ -160,6 +158,8 @@ class Indexer:
     def _index_moved(self, event: Any, time: int) -> None:
         state = self.states[event.market]
         state.accrue(time)
+        # Each position of the side rounds when it next settles.
+        self.touches += self.accounts.count
         self._share_out(event, time)
         state.a[event.side] = event.a
         state.k[event.side] = event.k

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ INFLOW_KINDS = {1: "penalty", 2: "fee", 3: "fund"}
 class Ledger:
     """Rows for the run folder. Handlers take (event values, block time); `block` is set by the runner."""
 
-    def __init__(self, decimals: int) -> None:
+    def __init__(self, decimals: int, account_of: Callable[[str], int]) -> None:
         self.block = 0
         self.decimals = decimals
         self.token = 10**decimals
@@ -26,10 +25,16 @@ class Ledger:
         self.fund_rows: list[Row] = []
         self.liquidations: list[Row] = []
         self.adl: list[Row] = []
-        self.socialised: list[Row] = []
-        #: of the block that is being folded
-        self.block_cover = 0.0
-        self.block_fills: dict[int, list[Any]] = defaultdict(list)
+        self.bad_debt: list[Row] = []
+        #: rules of the waterfall that an event broke, in words
+        self.broken: list[str] = []
+        #: the vault's flows since the beginning, token units
+        self.covered = 0
+        self.requested = 0
+        self.rewarded = 0
+        self.taken_in = 0
+        #: account of an owner, from the indexer
+        self._account_of = account_of
 
     def vault_handlers(self) -> dict[str, Handler]:
         """Handlers of the vault's events by name."""
@@ -37,13 +42,15 @@ class Ledger:
 
     def liquidator_handlers(self) -> dict[str, Handler]:
         """Handlers of the liquidator's events by name."""
-        return {"Liquidated": self._liquidated, "DeleverageReceipt": self._receipt}
-
-    def clearinghouse_handlers(self) -> dict[str, Handler]:
-        """Handlers of the clearinghouse's events by name."""
-        return {"DeficitResolved": self._deficit_resolved}
+        return {
+            "Liquidated": self._liquidated,
+            "DeleverageReceipt": self._receipt,
+            "BadDebtBooked": self._bad_debt,
+        }
 
     def _flow(self, time: int, market: int, kind: str, amount: int, balance: int) -> None:
+        if balance != self.fund + amount:
+            self.broken.append(f"the fund went from {self.fund} to {balance} by a flow of {amount} ({kind})")
         self.fund = balance
         self.fund_rows.append(
             {
@@ -58,14 +65,18 @@ class Ledger:
         )
 
     def _inflow(self, event: Any, time: int) -> None:
+        self.taken_in += event.amount
         first = not self.fund_rows
         kind = "initial" if first and event.kind == 3 else INFLOW_KINDS.get(event.kind, str(event.kind))
         self._flow(time, event.market, kind, event.amount, event.assets)
 
     def _cover(self, event: Any, time: int) -> None:
+        self.covered += event.paid
+        self.requested += event.requested
         self._flow(time, event.market, "cover", -event.paid, event.assets)
 
     def _reward(self, event: Any, time: int) -> None:
+        self.rewarded += event.amount
         self._flow(time, event.market, "reward", -event.amount, event.assets)
 
     def _liquidated(self, event: Any, time: int) -> None:
@@ -81,19 +92,26 @@ class Ledger:
                 "time": time,
                 "account": event.account,
                 "market": event.market,
-                "keeper": event.keeper,
+                "keeper": self._account_of(event.keeper),
                 "closed": event.closed / WAD,
                 "notional": event.notional / WAD,
                 "penalty": event.penalty / WAD,
                 "cover": event.cover / WAD,
                 "reward": event.reward / WAD,
                 "equity_before": event.equity_before / WAD,
-                "mm_before": event.mm_before / WAD,
+                "mm_before": event.maintenance_before / WAD,
                 "outcome": outcome,
             }
         )
 
     def _receipt(self, event: Any, time: int) -> None:
+        # A short never receives for being closed, so its winners may lose less than the deficit.
+        if event.haircut > event.deficit + 1 or (
+            event.bankruptcy_price > 0 and event.haircut < event.deficit - 1
+        ):
+            self.broken.append(
+                f"deleveraging of account {event.account}: deficit {event.deficit}, haircut {event.haircut}"
+            )
         self.adl.append(
             {
                 "block": self.block,
@@ -111,17 +129,21 @@ class Ledger:
             }
         )
 
-    def _deficit_resolved(self, event: Any, time: int) -> None:
-        self.socialised.append(
+    def _bad_debt(self, event: Any, time: int) -> None:
+        legs = event.covered + event.socialised + event.treasury + event.unpaid
+        if legs != event.deficit:
+            self.broken.append(f"deficit of account {event.account}: {event.deficit}, borne {legs}")
+        self.bad_debt.append(
             {
                 "block": self.block,
                 "time": time,
                 "account": event.account,
                 "market": event.market,
-                "side": event.side,
+                "deficit": event.deficit / WAD,
                 "covered": event.covered / WAD,
                 "socialised": event.socialised / WAD,
-                "from_treasury": event.from_treasury / WAD,
+                "treasury": event.treasury / WAD,
                 "unpaid": event.unpaid / WAD,
+                "deficit_wad": event.deficit,
             }
         )

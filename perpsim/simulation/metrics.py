@@ -85,12 +85,12 @@ class Metrics:
         ledger, done = self._ledger, self._done
         liquidations = ledger.liquidations[done["liquidations"] :]
         adl = ledger.adl[done["adl"] :]
-        deficits = ledger.socialised[done["deficits"] :]
+        deficits = ledger.bad_debt[done["deficits"] :]
         covers = [row for row in ledger.fund_rows[done["fund"] :] if row["kind"] == "cover"]
         self._done = {
             "liquidations": len(ledger.liquidations),
             "adl": len(ledger.adl),
-            "deficits": len(ledger.socialised),
+            "deficits": len(ledger.bad_debt),
             "fund": len(ledger.fund_rows),
         }
         return {

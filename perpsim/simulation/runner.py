@@ -11,6 +11,7 @@ import numpy.typing as npt
 from perpsim.agents.base import View
 from perpsim.agents.keepers import Desked
 from perpsim.chain import Receipt
+from perpsim.protocol import Protocol
 from perpsim.simulation.account_table import Health
 from perpsim.simulation.capture import Capture
 from perpsim.simulation.eventlog import EventLog
@@ -20,13 +21,15 @@ from perpsim.simulation.ledger import Ledger
 from perpsim.simulation.market_state import WAD
 from perpsim.simulation.metrics import Metrics
 from perpsim.simulation.scenario import Scenario
-from perpsim.simulation.setup import Cast, Exchange, prepare
+from perpsim.simulation.setup import Cast, prepare
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 # Blocks over which half of the weight of the volatility that agents feel lies.
 _HALF_LIFE = 25
+#: the block number under which the record keeps what happened before block 0
+SET_UP = -1
 
 
 class Simulation:
@@ -35,28 +38,29 @@ class Simulation:
     def __init__(
         self,
         scenario: Scenario,
-        exchange: Exchange,
+        protocol: Protocol,
         path: FloatArray,
         rng: np.random.Generator,
         capture: Capture | None = None,
     ) -> None:
         self.scenario = scenario
-        self.exchange = exchange
+        self.protocol = protocol
         self.path = path
         self.log = EventLog()
         self.indexer = Indexer(scenario.markets, scenario.collateral.decimals)
-        self.ledger = Ledger(scenario.collateral.decimals)
+        self.ledger = Ledger(scenario.collateral.decimals, self.indexer.account_of)
         self.metrics = Metrics(self.indexer, self.ledger)
         self.next_block = 0
         self._rng = rng
         self._capture = capture
         self._volatility = volatility(path)
         self._follow()
-        self.cast: Cast = prepare(scenario, exchange, rng)
+        self.cast: Cast = prepare(scenario, protocol, rng)
         self.keepers: list[Desked] = self.cast.keepers.keepers
-        self.invariants = Invariants(scenario, exchange, self.indexer, self.ledger)
-        self._take(0, self.exchange.set_up_time, self.cast.receipts)
-        self._health = self.indexer.health(self.exchange.set_up_time)
+        self.invariants = Invariants(protocol, self.indexer, self.ledger)
+        self.ledger.block = SET_UP
+        self.log.take(SET_UP, protocol.chain.timestamp, self.cast.logs)
+        self._health = self.indexer.health(protocol.chain.timestamp)
 
     def run(self, progress: Progress | None = None, should_stop: Callable[[], bool] | None = None) -> bool:
         """All blocks that are left; False if `should_stop` ended it early.
@@ -71,17 +75,17 @@ class Simulation:
             self.step()
             done = self.next_block
             if every and done % every == 0 and done < blocks:
-                self.invariants.check(done - 1, self.exchange.chain.timestamp)
+                self.invariants.check(done - 1, self.protocol.chain.timestamp)
             if progress is not None:
                 progress(done, self.metrics.transactions)
-        self.invariants.check(blocks - 1, self.exchange.chain.timestamp)
+        self.invariants.check(blocks - 1, self.protocol.chain.timestamp)
         return True
 
     def step(self) -> None:
         """One block."""
         block = self.next_block
         time = self.scenario.start + block * self.scenario.clock.seconds_per_block
-        chain = self.exchange.chain
+        chain = self.protocol.chain
         view = self._view(block, time)
         txs = self.cast.oracle.update(self._rng, view)
         if view.mark > 0:
@@ -103,7 +107,7 @@ class Simulation:
         return View(
             block=block,
             time=time,
-            truth=self.path,
+            truth=self.path[: block + 1],
             volatility=float(self._volatility[block]),
             index=state.index / WAD,
             mark=state.mark / WAD,
@@ -132,18 +136,17 @@ class Simulation:
 
     def _follow(self) -> None:
         """Say who hears of which events."""
-        exchange, log = self.exchange, self.log
-        for contract in exchange.contracts:
+        protocol, log = self.protocol, self.log
+        for contract in protocol.contracts:
             log.contract(contract.address, contract.name, contract.interface)
-        house = exchange.clearinghouse.address
+        house = protocol.clearinghouse.address
         log.follow(house, self.indexer.clearinghouse_handlers())
-        log.follow(house, self.ledger.clearinghouse_handlers())
         log.follow(house, {"AccountOpened": self._opened, "RewardPaid": self._rewarded})
-        for market, book in enumerate(exchange.books):
+        for market, book in enumerate(protocol.books):
             log.follow(book.address, self.indexer.book_handlers(market))
-        log.follow(exchange.vault.address, self.ledger.vault_handlers())
-        log.follow(exchange.liquidator.address, self.ledger.liquidator_handlers())
-        log.follow(exchange.liquidator.address, {"Liquidated": self._liquidated})
+        log.follow(protocol.vault.address, self.ledger.vault_handlers())
+        log.follow(protocol.liquidator.address, self.ledger.liquidator_handlers())
+        log.follow(protocol.liquidator.address, {"Liquidated": self._liquidated})
 
     def _opened(self, event: Any, time: int) -> None:
         self.cast.opened(event.account, event.owner)
@@ -154,8 +157,8 @@ class Simulation:
             keeper.record.reward += event.amount / WAD
 
     def _liquidated(self, event: Any, time: int) -> None:
-        keeper = self.cast.keeper_of(event.keeper)
-        if keeper is not None:
+        keeper = self.cast.keepers.by_address.get(event.keeper)
+        if keeper is not None and event.closed:
             keeper.record.won += 1
 
     @property

@@ -1,8 +1,8 @@
 """What a scenario file may say: frozen pydantic models that refuse unknown keys.
 
 Units in scenario files are the ones people use: prices and collateral in quote units, sizes in units of the
-base asset, rates as fractions (0.005 is 0.5 %), times in seconds. `perpsim.simulation.setup` turns them into
-the integers that contracts take.
+base asset, rates as fractions (0.005 is 0.5 %), times in seconds. `perpsim.simulation.parameters` turns them
+into the integers that contracts take.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class Funding(Model):
     """Rates for eight hours; `premium_seconds` is the time constant of the premium's average."""
 
     interest: Annotated[float, Field(ge=-0.01, le=0.01)] = 0.0001
+    clamp: Annotated[float, Field(ge=0, le=0.05)] = 0.0005
     cap: Annotated[float, Field(ge=0, le=0.05)] = 0.00375
     premium_seconds: Annotated[int, Field(gt=0)] = 3600
 
@@ -73,11 +74,11 @@ class Funding(Model):
 class Liquidation(Model):
     """Rules of `Liquidator.liquidate` (DESIGN 1.8); amounts in quote units."""
 
-    penalty: Fraction = 0.005
-    buffer: NonNegative = 0.25
+    penalty: Annotated[float, Field(ge=0, le=0.25)] = 0.005
+    buffer: Fraction = 0.25
     full_threshold: Fraction = 0.6667
     full_below: NonNegative = 10_000.0
-    max_slippage: Fraction = 0.1
+    max_slippage: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     surplus_to_fund: Fraction = 0.0
     reward: Fraction = 0.0005
     reward_min: NonNegative = 0.5
@@ -87,20 +88,22 @@ class Liquidation(Model):
     def _ordered(self) -> Self:
         if self.reward_min > self.reward_max:
             raise ValueError("reward_min is above reward_max")
+        if self.reward > self.penalty:
+            raise ValueError("reward is above penalty")
         return self
 
 
 class Market(Model):
-    """One market: its grid, margins, fees, funding, guards and liquidation rules."""
+    """One market: its grid, margins, fees, funding, guards and liquidation rules. The cap is a size."""
 
     symbol: Annotated[str, Field(min_length=1, max_length=16)]
     tick: Positive
     lot: Positive
     min_size: Positive
     max_orders: Annotated[int, Field(ge=1, le=32)] = 32
-    open_interest_cap: Positive = 1e9
-    band: Fraction = 0.05
-    mid_average_seconds: Annotated[int, Field(gt=0)] = 300
+    open_interest_cap: Positive = 1_000_000.0
+    band: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    mid_average_seconds: Annotated[int, Field(gt=0)] = 150
     max_age: Annotated[int, Field(gt=0)] = 60
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=8)]
     fees: Fees = Fees()

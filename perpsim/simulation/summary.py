@@ -82,9 +82,9 @@ def loss_figures(ledger: Ledger, deleveraged_accounts: int) -> dict[str, Any]:
     """Liquidations, who paid for the shortfall, deleveraging; quote units."""
     paid = -sum(row["amount_f64"] for row in ledger.fund_rows if row["kind"] == "cover")
     haircut = sum(row["haircut"] for row in ledger.adl)
-    charged = sum(row["socialised"] for row in ledger.socialised)
-    treasury = sum(row["from_treasury"] for row in ledger.socialised)
-    unpaid = sum(row["unpaid"] for row in ledger.socialised)
+    charged = sum(row["socialised"] for row in ledger.bad_debt)
+    treasury = sum(row["treasury"] for row in ledger.bad_debt)
+    unpaid = sum(row["unpaid"] for row in ledger.bad_debt)
     return {
         "liquidations": {
             "count": len(ledger.liquidations),
