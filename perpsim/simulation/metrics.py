@@ -17,6 +17,29 @@ _DEPTH_WIDTH = 0.02
 
 Counts = dict[str, float]
 
+_WHOLE = (
+    "block",
+    "time",
+    "transactions",
+    "reverted",
+    "gas_used",
+    "base_fee",
+    "underwater",
+    "liquidations",
+)
+_AMOUNTS = ("fund", "liquidated_notional", "shortfall", "adl_notional")
+_OF_MARKET = (
+    "price_{}",
+    "index_{}",
+    "mark_{}",
+    "mid_{}",
+    "open_interest_{}",
+    "funding_8h_{}",
+    "leverage_{}",
+    "bid_depth_{}",
+    "ask_depth_{}",
+)
+
 
 class Metrics:
     """Collects block rows. Amounts in quote units, rates as fractions, gas in gas, base fee in wei."""
@@ -104,7 +127,10 @@ class Metrics:
 
     def frame(self) -> pl.DataFrame:
         """All rows."""
-        return pl.DataFrame(self._rows)
+        names = [name.format(market) for market in range(len(self._indexer.states)) for name in _OF_MARKET]
+        schema: dict[str, Any] = {name: pl.Int64 for name in _WHOLE}
+        schema.update((name, pl.Float64) for name in (*_AMOUNTS, *names))
+        return pl.DataFrame({name: self._rows.get(name, []) for name in schema}, schema=schema)
 
     def column(self, name: str) -> list[Any]:
         """One column so far."""

@@ -172,8 +172,8 @@ def volatility(path: FloatArray) -> FloatArray:
     decay = 0.5 ** (1 / _HALF_LIFE)
     squares = np.diff(np.log(path)) ** 2
     felt = np.empty(path.size)
-    # Before there is a history the first hour's own figure stands in for it.
-    variance = float(squares[:300].mean()) if squares.size else 0.0
+    # Before there is a history the first minutes' own figure stands in for it.
+    variance = float(squares[:_HALF_LIFE].mean()) if squares.size else 0.0
     felt[0] = variance
     for block in range(1, path.size):
         variance = decay * variance + (1 - decay) * squares[block - 1]

@@ -174,7 +174,7 @@ class Makers(Model):
     level_step: Positive = 0.002
     calm_volatility: Positive = 0.0006
     depth_power: NonNegative = 1.0
-    spread_power: NonNegative = 1.0
+    spread_power: NonNegative = 0.5
     depth_floor: Fraction = 0.05
     withdraw_volatility: Positive = 0.008
     requote: Positive = 0.001
