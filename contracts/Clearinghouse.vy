@@ -31,6 +31,7 @@ BP: constant(uint256) = 10**4
 U16: constant(int256) = 2**16 - 1
 U32: constant(int256) = 2**32 - 1
 U40: constant(int256) = 2**40 - 1
+U88: constant(int256) = 2**88 - 1
 U128: constant(uint256) = 2**128 - 1
 
 # answers to an order book
@@ -376,15 +377,16 @@ def may_rest(account: uint256, market: uint256, size: int256, price: int256) -> 
     @param price Limit price (WAD).
     @return 0, or why not, as `settle` answers.
     """
-    m: markets.Market = markets._load(market)
-    before: accounts.Account = accounts._load(account, market, m)
+    price_word: int256 = markets.prices[market]
+    mark: int256 = (price_word >> 88) & U88
+    before: accounts.Account = accounts._load_at(account, market)
     if not self._increases(before.size, before.size + size):
         return FILLED
-    if m.flags & markets.CLOSE_ONLY != 0:
+    if price_word & markets.CLOSE_ONLY != 0:
         return CLOSE_ONLY
     after: accounts.Account = accounts._trade(before, size, self._quote(size, price))
-    initial: int256 = accounts._margins(after, market, m.mark)[0] + after.rest_initial
-    if accounts._equity(after, m.mark) < initial:
+    initial: int256 = accounts._margins(after, market, mark)[0] + after.rest_initial
+    if accounts._equity(after, mark) < initial:
         return MARGIN
     return FILLED
 
@@ -739,10 +741,10 @@ def margin_requirement(market: uint256, notional: uint256) -> (int256, int256):
 
 @external
 @view
-def market_words(market: uint256) -> int256[7]:
+def market_words(market: uint256) -> int256[8]:
     """
     @notice A market's words as `modules/packing.vy` lays them out: price, premium, index of longs, index of shorts,
-            interest, terms, funding. `Lens.market` reads them out.
+            interest, terms, funding; then the funding flow (WAD). `Lens.market` reads them out.
     @param market Market.
     """
     return [
@@ -753,6 +755,7 @@ def market_words(market: uint256) -> int256[7]:
         markets.interests[market],
         markets.terms[market],
         markets.funding[market],
+        markets.flows[market],
     ]
 
 

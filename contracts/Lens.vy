@@ -78,7 +78,7 @@ interface Clearinghouse:
     def health(account: uint256) -> (int256, int256, int256): view
     def position(account: uint256, market: uint256) -> (int256, int256, int256): view
     def margin_requirement(market: uint256, notional: uint256) -> (int256, int256): view
-    def market_words(market: uint256) -> int256[7]: view
+    def market_words(market: uint256) -> int256[8]: view
     def book_of(market: uint256) -> address: view
     def tiers(market: uint256, tier: uint256) -> uint256: view
 
@@ -99,8 +99,8 @@ def market(market: uint256) -> MarketView:
     @notice A market, funding accrued to now.
     @param market Market.
     """
-    words: int256[7] = staticcall Clearinghouse(clearinghouse).market_words(market)
-    m: markets.Market = markets._unpack(words[0], words[2], words[3], words[4], words[5])
+    words: int256[8] = staticcall Clearinghouse(clearinghouse).market_words(market)
+    m: markets.Market = markets._unpack(words[0], words[7], words[2], words[3], words[4], words[5])
     max_age: int256 = (m.terms >> 160) & U16
     return MarketView(
         book=staticcall Clearinghouse(clearinghouse).book_of(market),

@@ -199,7 +199,8 @@ def place(
     else:
         assert size >= min_size and size % lot_size == 0 and size <= order_words.U96, "order: size"
 
-    top: order_words.Top = order_words._top(self.top_word)
+    before: order_words.Top = order_words._top(self.top_word)
+    top: order_words.Top = before
     filled: uint256 = 0
     if self._crosses(top, is_buy, tick):
         assert kind != POST_ONLY, "order: post-only would cross"
@@ -221,7 +222,7 @@ def place(
             top = self._rest(top, account, is_buy, tick, left, reduce_only, expiry)
         elif filled == 0:
             self._refuse(answer)
-    self.top_word = order_words._packed(top)
+    self._store_top(before, top)
     return order_id, filled
 
 
@@ -238,7 +239,8 @@ def cancel(order_id: uint256):
     if self._owner(word) != self.accounts[msg.sender]:
         assert self._is_expired(word), "cancel: not the owner"
         reason = EXPIRED
-    self.top_word = order_words._packed(self._remove(order_words._top(self.top_word), order_id, word, reason))
+    before: order_words.Top = order_words._top(self.top_word)
+    self._store_top(before, self._remove(before, order_id, word, reason))
 
 
 @external
@@ -249,14 +251,15 @@ def cancel_many(order_ids: DynArray[uint256, MAX_ORDERS]):
     @param order_ids Orders.
     """
     account: uint256 = self.accounts[msg.sender]
-    top: order_words.Top = order_words._top(self.top_word)
+    before: order_words.Top = order_words._top(self.top_word)
+    top: order_words.Top = before
     for order_id: uint256 in order_ids:
         word: uint256 = self.orders[order_id]
         if word == 0:
             continue
         assert self._owner(word) == account, "cancel: not the owner"
         top = self._remove(top, order_id, word, CANCELLED)
-    self.top_word = order_words._packed(top)
+    self._store_top(before, top)
 
 
 @external
@@ -294,9 +297,10 @@ def liquidate(account: uint256, is_buy: bool, size: uint256, limit: uint256, ter
         tick = min(limit // tick_size, MAX_TICK)
     else:
         tick = max((limit + tick_size - 1) // tick_size, 1)
-    top: order_words.Top = order_words._top(self.top_word)
+    before: order_words.Top = order_words._top(self.top_word)
+    top: order_words.Top = before
     top, matched = self._match(top, account, is_buy, tick, size, True, terms)
-    self.top_word = order_words._packed(top)
+    self._store_top(before, top)
     return matched
 
 
@@ -644,6 +648,15 @@ def _unlink(start: order_words.Top, order_id: uint256, word: uint256, size: uint
 
 
 @internal
+def _store_top(before: order_words.Top, top: order_words.Top):
+    """
+    @notice Write the top if it has changed; unchanged, it says the same in every later block.
+    """
+    if top.bid != before.bid or top.ask != before.ask or top.next_id != before.next_id:
+        self.top_word = order_words._packed(top)
+
+
+@internal
 @view
 def _next_tick(tick: uint256, is_buy: bool) -> uint256:
     """
@@ -761,9 +774,10 @@ def _cancel_all(account: uint256, reason: uint256):
     occupied: uint256 = self.slots[account << 3] >> 224
     if occupied == 0:
         return
-    top: order_words.Top = order_words._top(self.top_word)
+    before: order_words.Top = order_words._top(self.top_word)
+    top: order_words.Top = before
     for slot: uint256 in range(MAX_ORDERS):
         if occupied & (1 << slot) != 0:
             order_id: uint256 = self._order_in(account, slot)
             top = self._remove(top, order_id, self.orders[order_id], reason)
-    self.top_word = order_words._packed(top)
+    self._store_top(before, top)

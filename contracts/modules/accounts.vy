@@ -129,6 +129,30 @@ def _load(account: uint256, market: uint256, m: markets.Market) -> Account:
 
 
 @internal
+@view
+def _load_at(account: uint256, market: uint256) -> Account:
+    """
+    @notice `_load` for who needs no more of the market than the account's own position.
+    """
+    word: int256 = self.words[account]
+    held: int256 = word & 255
+    bit: int256 = 1 << market
+    a: Account = empty(Account)
+    a.id = account
+    a.held = held
+    a.collateral = word >> 128
+    if held & bit != 0:
+        gain: int256 = 0
+        mark: int256 = 0
+        a.size, a.entry, gain, mark = self._position(account, market)
+        a.collateral += gain
+    elsewhere: int256 = (held | bit) ^ bit
+    if elsewhere != 0:
+        a.rest_equity, a.rest_initial, a.rest_maintenance = self._rest(account, elsewhere)
+    return a
+
+
+@internal
 @pure
 def _side_of(holding: int256) -> uint256:
     """

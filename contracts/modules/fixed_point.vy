@@ -68,16 +68,19 @@ def _median(a: int256, b: int256, c: int256) -> int256:
 def _exp_negative(x: int256) -> int256:
     """
     @notice exp(-x) in WAD, for x >= 0 in WAD, within 1e-15.
-    @dev exp(-x) = exp(-x / 64)^64; the inner argument is below 0.66, where ten Taylor terms are exact to 1e-18.
+    @dev exp(-x) = exp(-x / 64)^64; the inner argument is below 0.66, where at most fifteen Taylor terms are exact to 1e-18.
     """
     if x >= EXP_ZERO:
         return 0
-    y: int256 = x // 64
+    # unsafe throughout: y < 0.66e18, terms and total within 1e18
+    y: int256 = unsafe_div(x, 64)
     term: int256 = WAD
     total: int256 = WAD
-    for i: int256 in range(1, 14):
-        term = -(term * y) // (WAD * i)
-        total += term
+    for i: int256 in range(1, 16):
+        term = unsafe_div(unsafe_mul(term, -y), unsafe_mul(WAD, i))
+        if term == 0:
+            break
+        total = unsafe_add(total, term)
     for _: uint256 in range(6):
-        total = total * total // WAD
+        total = unsafe_div(unsafe_mul(total, total), WAD)
     return total

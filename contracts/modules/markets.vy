@@ -5,7 +5,7 @@
 @license Apache-2.0
 @notice Per market: index, mark, funding, the two side indices, open interest and terms. Mark and funding rate change
         only when the oracle posts or somebody pokes (`Pricing` has the rules); in between funding accrues by the second
-        and is added lazily.
+        and is added lazily: what a side has paid or received is its k, written with the index, and the flow since.
 """
 
 from contracts.modules import packing
@@ -52,6 +52,8 @@ interface Pricing:
 
 PRICING: immutable(address)
 prices: int256[MAX_MARKETS]
+# funding (WAD quote) that a unit of size has paid from long to short up to accrued_at, since the side indices were written
+flows: int256[MAX_MARKETS]
 premiums: int256[MAX_MARKETS]
 indices: int256[2][MAX_MARKETS]
 interests: int256[MAX_MARKETS]
@@ -69,8 +71,7 @@ event Accrued:
     basis: int256
     premium: int256
     funding_per_second: int256
-    k_long: int256
-    k_short: int256
+    flow: int256
 
 
 event IndexMoved:
@@ -101,6 +102,7 @@ def _load(market: uint256) -> Market:
     """
     return self._unpack(
         self.prices[market],
+        self.flows[market],
         self.indices[market][LONG],
         self.indices[market][SHORT],
         self.interests[market],
@@ -110,7 +112,9 @@ def _load(market: uint256) -> Market:
 
 @internal
 @view
-def _unpack(price: int256, longs: int256, shorts: int256, interest: int256, terms: int256) -> Market:
+def _unpack(
+    price: int256, flow_before: int256, longs: int256, shorts: int256, interest: int256, terms: int256
+) -> Market:
     """
     @notice A market from its words, with funding accrued to now.
     """
@@ -125,11 +129,25 @@ def _unpack(price: int256, longs: int256, shorts: int256, interest: int256, term
         interest=interest,
         terms=terms,
     )
-    flow: int256 = (price >> 176) * (convert(block.timestamp, int256) - ((price >> 8) & U40))
+    flow: int256 = self._flow_now(price, flow_before)
     if flow != 0:
         m.k[LONG] = side_index._after_flow(m.k[LONG], m.a[LONG], -flow)
         m.k[SHORT] = side_index._after_flow(m.k[SHORT], m.a[SHORT], flow)
     return m
+
+
+@internal
+@view
+def _flow_now(price: int256, before: int256) -> int256:
+    """
+    @notice Funding (WAD quote) that a unit of size has paid from long to short since the side indices were written.
+    @param price Price word.
+    @param before Up to the last accrual.
+    """
+    # unsafe: the rate has 80 bits, seconds 40
+    return unsafe_add(
+        before, unsafe_mul(price >> 176, unsafe_sub(convert(block.timestamp, int256), (price >> 8) & U40))
+    )
 
 
 @internal
@@ -143,7 +161,7 @@ def _side(market: uint256, side: uint256) -> (int256, int256, int256, int256):
     a: int256 = index & U120
     k: int256 = index >> 120
     epoch: int256 = self.interests[market]
-    flow: int256 = (price >> 176) * (convert(block.timestamp, int256) - ((price >> 8) & U40))
+    flow: int256 = self._flow_now(price, self.flows[market])
     if side == LONG:
         flow = -flow
         epoch >>= 32
@@ -187,11 +205,11 @@ def _store_interest(market: uint256, m: Market):
 @internal
 def _store_indices(market: uint256, m: Market):
     """
-    @notice Write both side indices, which are accrued to now, and the time of accrual.
+    @notice Write both side indices, which have funding accrued to now; the flow starts again from now.
     """
     self.indices[market][LONG] = packing._index(m.a[LONG], m.k[LONG])
     self.indices[market][SHORT] = packing._index(m.a[SHORT], m.k[SHORT])
-    self.prices[market] = (self.prices[market] & (-1 - (U40 << 8))) | (convert(block.timestamp, int256) << 8)
+    self.flows[market] = -self._flow_now(self.prices[market], 0)
 
 
 @internal
@@ -245,23 +263,17 @@ def _epoch_key(market: uint256, side: uint256, epoch: int256) -> uint256:
 @internal
 def _accrue(market: uint256, new_index: uint256, new_time: uint256):
     """
-    @notice Bring funding to now and let `Pricing` renew mark and funding rate; 0 keeps the index.
+    @notice Book funding up to now and let `Pricing` renew mark and funding rate; 0 keeps the index.
     """
-    m: Market = self._load(market)
-    price: int256 = 0
+    price: int256 = self.prices[market]
+    flow: int256 = self._flow_now(price, self.flows[market])
     premium: int256 = 0
     price, premium = staticcall Pricing(PRICING).renewed(
-        self.prices[market],
-        self.premiums[market],
-        self.funding[market],
-        self._book(market),
-        new_index,
-        new_time,
+        price, self.premiums[market], self.funding[market], self._book(market), new_index, new_time
     )
+    self.flows[market] = flow
     self.prices[market] = price
     self.premiums[market] = premium
-    self.indices[market][LONG] = packing._index(m.a[LONG], m.k[LONG])
-    self.indices[market][SHORT] = packing._index(m.a[SHORT], m.k[SHORT])
     log Accrued(
         market=market,
         index=premium & U88,
@@ -270,6 +282,5 @@ def _accrue(market: uint256, new_index: uint256, new_time: uint256):
         basis=premium >> 168,
         premium=(premium << 88) >> 192,
         funding_per_second=price >> 176,
-        k_long=m.k[LONG],
-        k_short=m.k[SHORT],
+        flow=flow,
     )

@@ -152,7 +152,7 @@ class Indexer:
         state.basis = event.basis
         state.premium = event.premium
         state.funding_per_second = event.funding_per_second
-        state.k = [event.k_long, event.k_short]
+        state.flow = event.flow
         state.accrued_at = time
 
     def _index_moved(self, event: Any, time: int) -> None:

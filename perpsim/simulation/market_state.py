@@ -35,6 +35,7 @@ class MarketState:
     premium: int = 0
     funding_per_second: int = 0
     accrued_at: int = 0
+    flow: int = 0
     open_interest: int = 0
     a: list[int] = field(default_factory=lambda: [A_ONE, A_ONE])
     k: list[int] = field(default_factory=lambda: [0, 0])
@@ -44,7 +45,7 @@ class MarketState:
 
     def k_now(self, side: int, time: int) -> int:
         """`k` of a side with funding accrued to `time`."""
-        flow = self.funding_per_second * (time - self.accrued_at)
+        flow = self.flow + self.funding_per_second * (time - self.accrued_at)
         if not flow:
             return self.k[side]
         return self.k[side] + self.a[side] * (flow if side else -flow) // FLOW_SCALE
@@ -52,7 +53,7 @@ class MarketState:
     def accrue(self, time: int) -> None:
         """Bring both sides to `time`, as the contracts do whenever they write the side index."""
         self.k = [self.k_now(LONG, time), self.k_now(SHORT, time)]
-        self.accrued_at = time
+        self.flow = -self.funding_per_second * (time - self.accrued_at)
 
     def settle(self, size: int, entry: int, seen: tuple[int, int, int], time: int) -> tuple[int, int, int]:
         """Size, entry value and gain of collateral (WAD) of a position that last saw (a, k, epoch) `seen`."""

@@ -1,0 +1,85 @@
+# pragma version 0.4.3
+# SPDX-License-Identifier: Apache-2.0
+"""
+@title Token transfer
+@license Apache-2.0
+@notice Moves ERC-20 tokens that may be hostile, and says what truly arrived.
+@dev A token counts as hostile: it may return nothing, return False, return or revert with a megabyte, take a
+     fee, or have no code. So every call copies at most 32 bytes back, and amounts are measured as differences
+     of balances instead of believed. Re-entry is the business of the caller's lock: hold it around these calls.
+"""
+
+FAILED: constant(String[22]) = "token: transfer failed"
+
+
+@internal
+def _pull(token: address, sender: address, amount: uint256) -> uint256:
+    """
+    @notice Take tokens that `sender` approved to this contract.
+    @param token The token.
+    @param sender Who pays.
+    @param amount Token units asked for.
+    @return Token units that arrived, never more than asked for; a surplus is a gift.
+    """
+    if amount == 0:
+        return 0
+    before: uint256 = self._balance(token, self)
+    self._call(
+        token, abi_encode(sender, self, amount, method_id=method_id("transferFrom(address,address,uint256)"))
+    )
+    return self._gain(before, self._balance(token, self), amount)
+
+
+@internal
+def _push(token: address, receiver: address, amount: uint256) -> uint256:
+    """
+    @notice Send tokens that this contract holds. Reverts if more than `amount` leaves.
+    @param token The token.
+    @param receiver Who is paid.
+    @param amount Token units to send.
+    @return Token units that arrived at the receiver, never more than sent.
+    """
+    if amount == 0:
+        return 0
+    own_before: uint256 = self._balance(token, self)
+    before: uint256 = self._balance(token, receiver)
+    self._call(token, abi_encode(receiver, amount, method_id=method_id("transfer(address,uint256)")))
+    own_after: uint256 = self._balance(token, self)
+    # a fee taken from the sender on top would be paid with what belongs to others
+    assert own_after >= own_before or own_before - own_after <= amount, FAILED
+    return self._gain(before, self._balance(token, receiver), amount)
+
+
+@internal
+@pure
+def _gain(before: uint256, after: uint256, amount: uint256) -> uint256:
+    assert after >= before, FAILED
+    return min(after - before, amount)
+
+
+@internal
+@view
+def _balance(token: address, holder: address) -> uint256:
+    success: bool = False
+    answer: Bytes[32] = b""
+    success, answer = raw_call(
+        token,
+        abi_encode(holder, method_id=method_id("balanceOf(address)")),
+        max_outsize=32,
+        is_static_call=True,
+        revert_on_failure=False,
+    )
+    assert success and len(answer) == 32, FAILED
+    return convert(answer, uint256)
+
+
+@internal
+def _call(token: address, data: Bytes[100]):
+    success: bool = False
+    answer: Bytes[32] = b""
+    success, answer = raw_call(token, data, max_outsize=32, revert_on_failure=False)
+    assert success, FAILED
+    if len(answer) == 0:
+        assert token.is_contract, FAILED
+    else:
+        assert len(answer) == 32 and convert(answer, uint256) == 1, FAILED
