@@ -1,0 +1,47 @@
+"""What tests are made of: a deployed exchange, its actors by role, and the invariants that must hold after anything."""
+
+from __future__ import annotations
+
+from support.exchange import (
+    FOK,
+    GTC,
+    IOC,
+    LONG,
+    POST_ONLY,
+    SHORT,
+    START_PRICE,
+    Actor,
+    Exchange,
+    Health,
+    Ledger,
+    Placed,
+    Position,
+    Sent,
+    deployed,
+    fresh,
+)
+from support.params import BOTH_DECIMALS, BOTH_SIDES, PLAIN, plain_market, with_terms
+
+__all__ = [
+    "BOTH_DECIMALS",
+    "BOTH_SIDES",
+    "FOK",
+    "GTC",
+    "IOC",
+    "LONG",
+    "PLAIN",
+    "POST_ONLY",
+    "SHORT",
+    "START_PRICE",
+    "Actor",
+    "Exchange",
+    "Health",
+    "Ledger",
+    "Placed",
+    "Position",
+    "Sent",
+    "deployed",
+    "fresh",
+    "plain_market",
+    "with_terms",
+]
