@@ -41,7 +41,7 @@ class FundingTerms(NamedTuple):
 class LiquidationParams(NamedTuple):
     """As `Liquidator.Params`: rates in WAD, `min_size` in WAD size, the last three in WAD quote."""
 
-    penalty_rate: int = wad("0.005")
+    penalty_rate: int = wad("0.0025")
     buffer: int = wad("0.25")
     full_threshold: int = 2 * WAD // 3
     max_slippage: int = wad("0.1")
