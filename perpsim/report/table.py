@@ -1,0 +1,75 @@
+"""A table as HTML that page.js makes sortable, and the cells it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from perpsim.report.words import NOTHING, esc, moment, number, percent
+
+Cell = tuple[str, float | None]  # what is shown, and what it is sorted by (None: the text)
+
+
+@dataclass(frozen=True)
+class Table:
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    note: str = ""
+    look: str = ""  # pairs: long values may be broken anywhere
+
+    def html(self) -> str:
+        numeric = [any(r[i][1] is not None for r in self.rows) for i in range(len(self.heads))]
+        sides = [' class="n"' if is_number else "" for is_number in numeric]
+        heads = "".join(
+            f'<th scope="col"{side}><button type="button">{esc(h)}</button></th>'
+            for h, side in zip(self.heads, sides)
+        )
+        rows = "".join(
+            "<tr>" + "".join(_cell(c, side) for c, side in zip(row, sides)) + "</tr>" for row in self.rows
+        )
+        note = f'<p class="note">{esc(self.note)}</p>' if self.note else ""
+        size = " long" if len(self.rows) > 60 else ""
+        return (
+            f'<div class="wide{size}" tabindex="0"><table class="sort {self.look}">'
+            f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{note}"
+        )
+
+
+def _cell(cell: Cell, side: str) -> str:
+    key = "" if cell[1] is None else f' data-v="{cell[1]:.12g}"'
+    return f"<td{side}{key}>{esc(cell[0])}</td>"
+
+
+def text(value: object) -> Cell:
+    return str(value), None
+
+
+def figure(value: float | None, digits: int | None = None) -> Cell:
+    if value is None or not np.isfinite(value):
+        return NOTHING, None
+    return number(value, digits), value
+
+
+def amount(value: float | None) -> Cell:
+    """Money in a table: whole units, cents when small."""
+    if value is None or not np.isfinite(value):
+        return NOTHING, None
+    return number(value, 0 if abs(value) >= 1000 or value == 0 else 2), value
+
+
+def when(value: float | None) -> Cell:
+    return (
+        (NOTHING, None)
+        if value is None or not np.isfinite(value)
+        else (moment(value).removesuffix(" UTC"), value)
+    )
+
+
+def share(value: float | None) -> Cell:
+    return (NOTHING, None) if value is None or not np.isfinite(value) else (percent(value), value)
+
+
+def account_no(value: float | None) -> Cell:
+    return (NOTHING, None) if value is None or not np.isfinite(value) else (f"{value:.0f}", value)
