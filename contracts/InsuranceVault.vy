@@ -260,6 +260,7 @@ def cover(market: uint256, amount: uint256) -> uint256:
     """
     @notice Pay a market's deficit to the Clearinghouse as far as coverage goes, and book the deficit. Only
             the Liquidator.
+    @dev Books, ledger and event tell what left; with a token that takes a fee, less arrives.
     @param market 0 to 7.
     @param amount Token units of the deficit.
     @return Token units that arrived, 0 if there is no coverage.

@@ -177,7 +177,8 @@ def is_fresh(market: uint256) -> bool:
     """
     assert market < MARKETS, "oracle: unknown market"
     word: uint256 = self.feeds[market]
-    return word & MAX_PRICE != 0 and block.timestamp <= ((word >> 88) & TIME_MASK) + (word >> 192)
+    # a feed without a price has time stamp 0, older than any max_age
+    return block.timestamp <= ((word >> 88) & TIME_MASK) + (word >> 192)
 
 
 @external
