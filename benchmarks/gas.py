@@ -57,11 +57,11 @@ ROWS: dict[str, tuple[int | None, str]] = {
 class Bench:
     """An exchange on a chain where every call is a block of its own."""
 
-    def __init__(self, engine: str = "py-evm") -> None:
-        self.chain: Chain = open_chain(engine, timestamp=START)
+    def __init__(self, fund: int = 1_000_000) -> None:
+        self.chain: Chain = open_chain("py-evm", timestamp=START)
         terms = MarketTerms(max_age=60_000)
         market = replace(MarketParams(), terms=terms)
-        vault = VaultParams(initial=1_000_000 * 10**6, breaker_trip=wad(1), breaker_resume=wad("0.25"))
+        vault = VaultParams(initial=fund * 10**6, breaker_trip=wad(1), breaker_resume=wad("0.25"))
         self.protocol: Protocol = deploy(self.chain, ProtocolParams(markets=(market,), vault=vault))
         self.book = self.protocol.books[0]
         self.actors = 0
@@ -175,7 +175,7 @@ def liquidations(bench: Bench, gas: dict[str, int]) -> None:
 def deleveraging(gas: dict[str, int], accounts: int) -> None:
     """By-index deleveraging of one bankrupt account with so many accounts on the other side, an empty vault, an empty
     book."""
-    bench = Bench()
+    bench = Bench(fund=0)
     keeper, _ = bench.actor()
     longs = [bench.actor(60) for _ in range(2)]
     size = wad("0.5")

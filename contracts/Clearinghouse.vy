@@ -56,6 +56,7 @@ TIERS: constant(uint256) = 3
 FLAGS: constant(uint256) = 4
 
 token: public(immutable(address))
+vault: public(immutable(address))
 unit: immutable(int256)
 deployer: immutable(address)
 
@@ -81,7 +82,6 @@ interface Vault:
 parameters: public(address)
 oracle: public(address)
 liquidator: public(address)
-vault: public(address)
 # deficits that neither vault, nor the winning side, nor the treasury could bear so far (WAD)
 unpaid: public(uint256[MAX_MARKETS])
 
@@ -137,9 +137,9 @@ event DeficitResolved:
     unpaid: uint256
 
 
-event DeficitRepaid:
+event UnpaidChanged:
     market: indexed(uint256)
-    amount: uint256
+    change: int256
 
 
 event RewardPaid:
@@ -148,12 +148,6 @@ event RewardPaid:
     amount: uint256
     from_treasury: uint256
     collateral: int256
-
-
-event VaultPaid:
-    market: indexed(uint256)
-    kind: indexed(uint256)
-    amount: uint256
 
 
 event TreasuryCollected:
@@ -166,20 +160,21 @@ event Wired:
     parameters: address
     oracle: address
     liquidator: address
-    vault: address
 
 
 @deploy
-def __init__(collateral: address, pricing: address):
+def __init__(collateral: address, insurance_vault: address, pricing: address):
     """
     @notice Deploy for one collateral token; the deployer then wires the other contracts.
     @param collateral ERC-20 with 6 to 18 decimals.
+    @param insurance_vault Bears deficits; gets penalties and its share of fees.
     @param pricing Rules of mark price and funding rate.
     """
     markets.__init__(pricing)
     decimals: uint8 = staticcall IERC20Detailed(collateral).decimals()
     assert decimals >= 6 and decimals <= 18, "token: decimals"
     token = collateral
+    vault = insurance_vault
     unit = convert(10**convert(18 - decimals, uint256), int256)
     deployer = msg.sender
 
@@ -271,8 +266,8 @@ def settle(
     @return 0 and the size filled, or why not: 1 the maker fails, 2 the taker's margin, 3 stale index, 4 close-only,
             5 open-interest cap.
     """
-    self._only(markets._book(market))
     m: markets.Market = markets._load(market)
+    self._only_book(m.terms)
     maker_before: accounts.Account = accounts._load(maker, market, m)
     maker_size: int256 = self._maker_size(maker_before.size, size, flags)
     if maker_size == 0:
@@ -332,8 +327,8 @@ def liquidation_fill(
     @return Answer as `settle`, or 6 where the vault would have to pay more than the budget; size filled (WAD), penalty
             and cover (WAD).
     """
-    self._only(markets._book(market))
     m: markets.Market = markets._load(market)
+    self._only_book(m.terms)
     maker_before: accounts.Account = accounts._load(maker, market, m)
     before: accounts.Account = accounts._load(account, market, m)
     maker_size: int256 = self._maker_size(maker_before.size, size, flags)
@@ -523,61 +518,52 @@ def resolve_deficit(
 
 @external
 @nonreentrant
-def repay_unpaid(market: uint256, amount: uint256):
+def change_unpaid(market: uint256, change: int256):
     """
-    @notice Strike out unpaid debt that the vault has now paid. Only the liquidator.
+    @notice Book debt that the vault has paid now, or could not pay. Only the liquidator.
     @param market Market.
-    @param amount WAD.
+    @param change WAD, negative: paid.
     """
     self._only(self.liquidator)
-    self.unpaid[market] -= amount
-    log DeficitRepaid(market=market, amount=amount)
+    self.unpaid[market] = convert(convert(self.unpaid[market], int256) + change, uint256)
+    log UnpaidChanged(market=market, change=change)
 
 
 @external
 @nonreentrant
-def pay_reward(market: uint256, keeper: address, funded: uint256, asked: uint256) -> (uint256, uint256):
+def distribute(
+    market: uint256, keeper: address, reward: uint256, asked: uint256, to_vault: uint256, dust: uint256
+) -> uint256:
     """
-    @notice Credit a keeper's account (opened if need be). Only the liquidator.
-    @param market Market whose treasury fees may help.
+    @notice Pay out what a liquidation brought in: the reward to the keeper's account (opened if need be), the rest of the
+            penalty to the vault. What is below a token unit goes to the treasury. Only the liquidator.
+    @param market Market.
     @param keeper Owner of the account.
-    @param funded What penalty and vault provide (WAD).
+    @param reward What penalty and vault provide for it (WAD).
     @param asked What may be taken from the treasury's fees besides (WAD).
-    @return The keeper's account and the reward paid (WAD).
+    @param to_vault The vault's part (WAD).
+    @param dust What goes to the treasury besides (WAD).
+    @return Reward paid (WAD).
     """
     self._only(self.liquidator)
+    paid: uint256 = reward
     from_treasury: uint256 = 0
     if asked > 0:
         from_treasury = self._from_treasury(market, asked)
-    account: uint256 = accounts._open(keeper)
-    paid: uint256 = funded + from_treasury
+        paid += from_treasury
     if paid > 0:
+        account: uint256 = accounts._open(keeper)
         collateral: int256 = accounts._credit(account, convert(paid, int256))
         log RewardPaid(
             market=market, account=account, amount=paid, from_treasury=from_treasury, collateral=collateral
         )
-    return account, paid
-
-
-@external
-@nonreentrant
-def pay_vault(market: uint256, amount: uint256, dust: uint256) -> uint256:
-    """
-    @notice Send the vault what liquidations brought in; what is below a token unit goes to the treasury. Only the
-            liquidator.
-    @param market Market.
-    @param amount WAD.
-    @param dust Further WAD that go to the treasury.
-    @return Token units sent.
-    """
-    self._only(self.liquidator)
-    units: uint256 = amount // convert(unit, uint256)
-    rest: uint256 = amount - units * convert(unit, uint256) + dust
+    units: uint256 = to_vault // convert(unit, uint256)
+    rest: uint256 = to_vault - units * convert(unit, uint256) + dust
     if rest > 0:
         markets.fees[market] += rest
     if units > 0:
         self._send_vault(market, PENALTY, units)
-    return units
+    return paid
 
 
 @external
@@ -611,21 +597,19 @@ def update_index(market: uint256, price: uint256, timestamp: uint256):
 
 @external
 @nonreentrant
-def wire(new_parameters: address, new_oracle: address, new_liquidator: address, new_vault: address):
+def wire(new_parameters: address, new_oracle: address, new_liquidator: address):
     """
     @notice Name the other contracts, once. Only the deployer.
     @param new_parameters Opens markets and sets their terms.
     @param new_oracle Posts index prices.
     @param new_liquidator Liquidates.
-    @param new_vault Insurance vault.
     """
     self._only(deployer)
     assert self.parameters == empty(address), "wire: done"
     self.parameters = new_parameters
     self.oracle = new_oracle
     self.liquidator = new_liquidator
-    self.vault = new_vault
-    log Wired(parameters=new_parameters, oracle=new_oracle, liquidator=new_liquidator, vault=new_vault)
+    log Wired(parameters=new_parameters, oracle=new_oracle, liquidator=new_liquidator)
 
 
 @external
@@ -1002,11 +986,9 @@ def _sweep(market: uint256) -> uint256:
 @internal
 def _send_vault(market: uint256, kind: uint256, units: uint256):
     """
-    @notice Transfer token units to the vault, which books what arrived.
+    @notice Transfer token units to the vault, which books, and logs, what arrived.
     """
-    received: uint256 = token_transfer._push(token, self.vault, units)
-    extcall Vault(self.vault).book_inflow(market, kind, received)
-    log VaultPaid(market=market, kind=kind, amount=units)
+    extcall Vault(vault).book_inflow(market, kind, token_transfer._push(token, vault, units))
 
 
 @internal
@@ -1053,6 +1035,8 @@ def _flat_collateral(account: uint256) -> (bool, int256):
     settled: int256 = accounts._collateral(account)
     held: int256 = accounts._held(account)
     for i: uint256 in range(MAX_MARKETS):
+        if held >> i == 0:
+            break
         if held & (1 << i) == 0:
             continue
         size: int256 = 0
@@ -1074,9 +1058,20 @@ def _any_stale(held: int256) -> bool:
     @notice Whether the index of any market in a bitmap is stale.
     """
     for i: uint256 in range(MAX_MARKETS):
+        if held >> i == 0:
+            break
         if held & (1 << i) != 0 and markets._is_stale(i):
             return True
     return False
+
+
+@internal
+@view
+def _only_book(terms: int256):
+    """
+    @notice Refuse every caller but the market's order book.
+    """
+    assert convert(msg.sender, uint256) == convert(terms & markets.U160, uint256), "clearinghouse: not the book"
 
 
 @internal

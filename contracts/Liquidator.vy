@@ -101,11 +101,10 @@ interface Clearinghouse:
     def resolve_deficit(account: uint256, market: uint256, side: uint256, cover: uint256) -> (
         uint256, uint256, uint256
     ): nonpayable
-    def repay_unpaid(market: uint256, amount: uint256): nonpayable
-    def pay_reward(market: uint256, keeper: address, funded: uint256, asked: uint256) -> (
-        uint256, uint256
-    ): nonpayable
-    def pay_vault(market: uint256, amount: uint256, dust: uint256) -> uint256: nonpayable
+    def change_unpaid(market: uint256, change: int256): nonpayable
+    def distribute(
+        market: uint256, keeper: address, reward: uint256, asked: uint256, to_vault: uint256, dust: uint256
+    ) -> uint256: nonpayable
     def sweep_fees_for_cover(market: uint256) -> uint256: nonpayable
 
 
@@ -229,7 +228,7 @@ def repay_bad_debt(market: uint256) -> uint256:
     owed: uint256 = staticcall Clearinghouse(clearinghouse).unpaid(market)
     paid: uint256 = self._cover(market, owed)
     if paid > 0:
-        extcall Clearinghouse(clearinghouse).repay_unpaid(market, paid)
+        extcall Clearinghouse(clearinghouse).change_unpaid(market, -convert(paid, int256))
         self.bad_debt[market].unpaid -= paid
         self.bad_debt[market].covered += paid
     return paid
@@ -363,14 +362,20 @@ def _close_on_book(
     due: uint256 = min(done.penalty, self._reward(params, wanted * mark // WAD, True))
     sent: uint256 = done.penalty - due
     if sent > 0:
-        extcall Clearinghouse(clearinghouse).pay_vault(market, sent, 0)
+        extcall Clearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, sent, 0)
     extcall Clearinghouse(clearinghouse).sweep_fees_for_cover(market)
     done.penalty = due
     terms.budget = (staticcall Vault(vault).coverage(market)) * unit
     if terms.budget == 0:
         return done
     more: Matched = extcall Book(book).liquidate(account, is_buy, wanted - done.filled, limit, terms)
-    self._cover(market, more.cover)
+    paid: uint256 = self._cover(market, more.cover)
+    if paid < more.cover:
+        # the token took a fee on the way: the account has its cover, the debt is the market's
+        missing: uint256 = more.cover - paid
+        extcall Clearinghouse(clearinghouse).change_unpaid(market, convert(missing, int256))
+        self.bad_debt[market].deficit += missing
+        self.bad_debt[market].unpaid += missing
     return Matched(
         filled=done.filled + more.filled,
         notional=done.notional + more.notional,
@@ -448,7 +453,7 @@ def _cover(market: uint256, amount: uint256) -> uint256:
         return 0
     paid: uint256 = (extcall Vault(vault).cover(market, (amount + unit - 1) // unit)) * unit
     if paid > amount:
-        extcall Clearinghouse(clearinghouse).pay_vault(market, 0, paid - amount)
+        extcall Clearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, 0, paid - amount)
         return amount
     return paid
 
@@ -468,16 +473,11 @@ def _pay_keeper(market: uint256, reward: uint256, penalty: uint256, deleveraged:
             from_vault = (extcall Vault(vault).reward(market, units)) * unit
         if deleveraged:
             asked = reward - from_penalty - from_vault
-    if penalty > from_penalty:
-        extcall Clearinghouse(clearinghouse).pay_vault(market, penalty - from_penalty, 0)
-    if from_penalty + from_vault + asked == 0:
+    if from_penalty + from_vault + asked + penalty == 0:
         return 0
-    account: uint256 = 0
-    paid: uint256 = 0
-    account, paid = extcall Clearinghouse(clearinghouse).pay_reward(
-        market, msg.sender, from_penalty + from_vault, asked
+    return extcall Clearinghouse(clearinghouse).distribute(
+        market, msg.sender, from_penalty + from_vault, asked, penalty - from_penalty, 0
     )
-    return paid
 
 
 # rules

@@ -214,6 +214,8 @@ def _rest(account: uint256, held: int256) -> (int256, int256, int256):
     initial: int256 = 0
     maintenance: int256 = 0
     for market: uint256 in range(8):
+        if held >> market == 0:
+            break
         if held & (1 << market) == 0:
             continue
         size: int256 = 0

@@ -21,10 +21,9 @@ def _floor_div(numerator: int256, denominator: int256) -> int256:
     @param numerator Any value.
     @param denominator Positive.
     """
-    # unsafe: denominator > 0
+    # unsafe: the denominator is positive, and quotient * denominator lies between 0 and the numerator
     quotient: int256 = unsafe_div(numerator, denominator)
-    if numerator < 0 and numerator % denominator != 0:
-        # unsafe: |quotient| <= |numerator| / 2 when the division is inexact
+    if unsafe_mul(quotient, denominator) > numerator:
         return unsafe_sub(quotient, 1)
     return quotient
 
@@ -37,10 +36,9 @@ def _ceil_div(numerator: int256, denominator: int256) -> int256:
     @param numerator Any value.
     @param denominator Positive.
     """
-    # unsafe: denominator > 0
+    # unsafe: as in `_floor_div`
     quotient: int256 = unsafe_div(numerator, denominator)
-    if numerator > 0 and numerator % denominator != 0:
-        # unsafe: |quotient| <= |numerator| / 2 when the division is inexact
+    if unsafe_mul(quotient, denominator) < numerator:
         return unsafe_add(quotient, 1)
     return quotient
 

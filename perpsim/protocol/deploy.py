@@ -38,9 +38,9 @@ class Protocol:
         return (
             self.token,
             self.pricing,
+            self.vault,
             self.clearinghouse,
             self.parameters,
-            self.vault,
             self.liquidator,
             self.oracle,
             self.lens,
@@ -109,15 +109,13 @@ def deploy(
     else:
         money = Contract(chain, "Stablecoin", token, compiler.load("Stablecoin").interface)
     pricing = create("Pricing")
-    clearinghouse = create("Clearinghouse", money.address, pricing.address)
-    parameters = create("Parameters", clearinghouse.address, owner)
     vault = create("InsuranceVault", money.address, owner)
+    clearinghouse = create("Clearinghouse", money.address, vault.address, pricing.address)
+    parameters = create("Parameters", clearinghouse.address, owner)
     liquidator = create("Liquidator", clearinghouse.address, vault.address, owner)
     oracle = create("PriceOracle", clearinghouse.address, owner)
     lens = create("Lens", clearinghouse.address)
-    clearinghouse.transact(
-        owner, "wire", parameters.address, oracle.address, liquidator.address, vault.address
-    )
+    clearinghouse.transact(owner, "wire", parameters.address, oracle.address, liquidator.address)
     vault.transact(owner, "set_core", clearinghouse.address, liquidator.address)
     oracle.transact(owner, "set_reporter", owner, True)
 
