@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from _pytest._code.code import Traceback
+from hypothesis import HealthCheck, settings
 from support import Actor, Exchange, deployed
 
 from perpsim.protocol import ProtocolParams
+
+# the same examples every time, so that a failure is a change; HYPOTHESIS_PROFILE=explore draws new ones
+_shared: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+settings.register_profile("fixed", derandomize=True, max_examples=100, **_shared)
+settings.register_profile("explore", max_examples=1_000, print_blob=True, **_shared)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 #: what the actors below start with, whole tokens
 STAKE = 1_000_000

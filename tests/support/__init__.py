@@ -1,4 +1,4 @@
-"""What tests are made of: a deployed exchange, its actors by role, and the invariants that must hold after anything."""
+"""What tests are made of: a deployed exchange, its actors by role, and the invariants that always hold."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The exchange as a test sees it.
 
-What goes in is in whole units, as people write it (1, "0.5"); what comes out is exact: WAD integers. All transactions
-run in one block until `wait` or `move` starts the next.
+What goes in is in whole units, as people write it (1, "0.5"); what comes out is exact: WAD integers. All
+transactions run in one block until `wait` or `move` starts the next.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Placed(Sent):
 
 
 class Ledger(NamedTuple):
-    """Who the clearinghouse's tokens belong to, WAD, positions settled to now. `gap` is what belongs to nobody: dust."""
+    """Whose the clearinghouse's tokens are, WAD, positions settled to now. `gap` belongs to nobody: dust."""
 
     tokens: int
     collateral: int
@@ -444,8 +444,8 @@ def fresh(params: ProtocolParams | None = None, engine: str = "revm", **options:
 
 @contextmanager
 def deployed(params: ProtocolParams | None = None) -> Iterator[Exchange]:
-    """An exchange as just deployed, every market's index at START_PRICE. Deployed once for each set of parameters and
-    wound back afterwards."""
+    """An exchange as just deployed, every market's index at START_PRICE. Deployed once for each set of
+    parameters and wound back afterwards."""
     params = params or ProtocolParams()
     key = ("revm", params)
     if key not in _protocols:

@@ -13,7 +13,7 @@ _PARTS = ("terms", "funding", "liquidation")
 
 
 def with_terms(market: MarketParams, **changes: Any) -> MarketParams:
-    """`market` with fields changed, wherever they live: `with_terms(market, taker_fee=wad("0.001"), lot_size=wad(1))`."""
+    """`market` with fields changed, wherever they live: `with_terms(market, taker_fee=0, max_orders=2)`."""
     parts: dict[str, Any] = {part: getattr(market, part) for part in _PARTS}
     whole: dict[str, Any] = {}
     for name, value in changes.items():
@@ -27,8 +27,8 @@ def with_terms(market: MarketParams, **changes: Any) -> MarketParams:
 
 
 def plain_market(**changes: Any) -> MarketParams:
-    """A market for sums in the head: no fees, no funding, the mark is the index, 10 % initial and 5 % maintenance margin
-    at any size, tick and lot 1/1000."""
+    """A market for sums in the head: no fees, no funding, the mark is the index, 10 % initial and 5 %
+    maintenance margin at any size, tick and lot 1/1000."""
     market = MarketParams(
         symbol="PLAIN",
         tick_size=wad("0.001"),
