@@ -1071,7 +1071,9 @@ def _only_book(terms: int256):
     """
     @notice Refuse every caller but the market's order book.
     """
-    assert convert(msg.sender, uint256) == convert(terms & markets.U160, uint256), "clearinghouse: not the book"
+    assert convert(msg.sender, uint256) == convert(
+        terms & markets.U160, uint256
+    ), "clearinghouse: not the book"
 
 
 @internal

@@ -124,7 +124,6 @@ event OrderPlaced:
 event OrderRemoved:
     order_id: indexed(uint256)
     account: indexed(uint256)
-    size: uint256
     reason: uint256
 
 
@@ -236,7 +235,7 @@ def cancel(order_id: uint256):
     word: uint256 = self.orders[order_id]
     assert word != 0, "cancel: no such order"
     reason: uint256 = CANCELLED
-    if self._owner(word) != self.accounts[msg.sender]:
+    if (word >> order_words.OWNER) & order_words.U32 != self.accounts[msg.sender]:
         assert self._is_expired(word), "cancel: not the owner"
         reason = EXPIRED
     before: order_words.Top = order_words._top(self.top_word)
@@ -440,15 +439,16 @@ def _match(
         if self._is_expired(word):
             top = self._remove(top, order_id, word, EXPIRED)
             continue
-        maker: uint256 = self._owner(word)
+        maker: uint256 = (word >> order_words.OWNER) & order_words.U32
         if maker == account:
             top = self._remove(top, order_id, word, SELF_TRADE)
             continue
         if word & order_words.REDUCE_ONLY != 0:
             flags |= 2
         resting: uint256 = word >> order_words.SIZE
-        wanted: uint256 = min(size - done.filled, resting)
-        price: uint256 = tick * tick_size
+        # unsafe: done.filled < size; ticks have 24 bits, the tick size 64
+        wanted: uint256 = min(unsafe_sub(size, done.filled), resting)
+        price: uint256 = unsafe_mul(tick, tick_size)
         answer: uint256 = 0
         traded: int256 = 0
         penalty: int256 = 0
@@ -477,7 +477,8 @@ def _match(
             done.answer = answer
             break
         filled: uint256 = convert(traded, uint256)
-        done.filled += filled
+        # unsafe: filled <= wanted <= size - done.filled
+        done.filled = unsafe_add(done.filled, filled)
         if liquidation:
             done.notional += filled * price // 10**18
             done.penalty += convert(penalty, uint256)
@@ -608,9 +609,8 @@ def _remove(start: order_words.Top, order_id: uint256, word: uint256, reason: ui
     """
     @notice Take an unfilled order out of the book.
     """
-    size: uint256 = word >> order_words.SIZE
-    log OrderRemoved(order_id=order_id, account=self._owner(word), size=size, reason=reason)
-    return self._unlink(start, order_id, word, size)
+    log OrderRemoved(order_id=order_id, account=(word >> order_words.OWNER) & order_words.U32, reason=reason)
+    return self._unlink(start, order_id, word, word >> order_words.SIZE)
 
 
 @internal
@@ -620,8 +620,9 @@ def _unlink(start: order_words.Top, order_id: uint256, word: uint256, size: uint
             book.
     """
     top: order_words.Top = start
-    tick: uint256 = self._tick(word)
-    level: uint256 = self.levels[tick] - (size << 128)
+    tick: uint256 = (word >> order_words.TICK) & order_words.U24
+    # unsafe: the level's total includes the order
+    level: uint256 = unsafe_sub(self.levels[tick], size << 128)
     head: uint256 = (level >> 32) & order_words.U32
     tail: uint256 = level & order_words.U32
     following: uint256 = (word >> order_words.NEXT) & order_words.U32
@@ -643,7 +644,7 @@ def _unlink(start: order_words.Top, order_id: uint256, word: uint256, size: uint
             self.orders[following] ^= (order_id ^ previous) << order_words.PREVIOUS
     self.levels[tick] = level
     self.orders[order_id] = 0
-    self._free_slot(self._owner(word), (word >> order_words.SLOT) & 31)
+    self._free_slot((word >> order_words.OWNER) & order_words.U32, (word >> order_words.SLOT) & 31)
     return top
 
 
@@ -714,12 +715,13 @@ def _take_slot(account: uint256, order_id: uint256) -> uint256:
     if free != 0:
         slot = tick_bitmap._lowest(free)
     assert slot < max_orders, "order: too many open orders"
-    first |= 1 << (224 + slot)
+    # unsafe: slots are below 32
+    first |= 1 << unsafe_add(224, slot)
     if slot < FIRST_WORD_SLOTS:
-        self.slots[key] = first | (order_id << (slot * 32))
+        first |= order_id << unsafe_mul(slot, 32)
     else:
-        self.slots[key] = first
         self.slots[key | self._word_of(slot)] |= order_id << self._shift_of(slot)
+    self.slots[key] = first
     return slot
 
 
@@ -729,12 +731,13 @@ def _free_slot(account: uint256, slot: uint256):
     @notice Forget the order in a slot.
     """
     key: uint256 = account << 3
-    first: uint256 = self.slots[key] ^ (1 << (224 + slot))
+    # unsafe: slots are below 32
+    first: uint256 = self.slots[key] ^ (1 << unsafe_add(224, slot))
     if slot < FIRST_WORD_SLOTS:
-        self.slots[key] = first & ~(order_words.U32 << (slot * 32))
+        first &= ~(order_words.U32 << unsafe_mul(slot, 32))
     else:
-        self.slots[key] = first
         self.slots[key | self._word_of(slot)] &= ~(order_words.U32 << self._shift_of(slot))
+    self.slots[key] = first
 
 
 @internal

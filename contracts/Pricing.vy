@@ -103,4 +103,14 @@ def _averaged(average: int256, held: int256, elapsed: int256, time: int256) -> i
     """
     @notice Exponential average after `held` was seen for `elapsed` seconds; it composes: twice half the time is the same.
     """
-    return held + (average - held) * fixed_point._exp_negative(elapsed * WAD // time) // WAD
+    # unsafe: averages have 88 bits, the factor 60, seconds 40
+    return unsafe_add(
+        held,
+        unsafe_div(
+            unsafe_mul(
+                unsafe_sub(average, held),
+                fixed_point._exp_negative(unsafe_div(unsafe_mul(elapsed, WAD), time)),
+            ),
+            WAD,
+        ),
+    )

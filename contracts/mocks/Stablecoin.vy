@@ -33,7 +33,6 @@ def __init__(name: String[64], symbol: String[32], decimals_: uint8):
 
 
 @external
-@nonreentrant
 def mint(to: address, amount: uint256):
     """
     @notice Mint tokens. Anyone.
@@ -46,7 +45,6 @@ def mint(to: address, amount: uint256):
 
 
 @external
-@nonreentrant
 def transfer(to: address, amount: uint256) -> bool:
     """
     @notice Send the caller's tokens.
@@ -59,7 +57,6 @@ def transfer(to: address, amount: uint256) -> bool:
 
 
 @external
-@nonreentrant
 def transferFrom(sender: address, to: address, amount: uint256) -> bool:
     """
     @notice Send somebody's tokens by allowance; the largest allowance never runs down.
@@ -77,7 +74,6 @@ def transferFrom(sender: address, to: address, amount: uint256) -> bool:
 
 
 @external
-@nonreentrant
 def approve(spender: address, amount: uint256) -> bool:
     """
     @notice Let somebody send the caller's tokens.
@@ -94,6 +90,7 @@ def approve(spender: address, amount: uint256) -> bool:
 def _transfer(sender: address, to: address, amount: uint256):
     balance: uint256 = self.balanceOf[sender]
     assert balance >= amount, "erc20: balance"
-    self.balanceOf[sender] = balance - amount
-    self.balanceOf[to] += amount
+    # unsafe: the balance suffices, and balances add up to the total supply
+    self.balanceOf[sender] = unsafe_sub(balance, amount)
+    self.balanceOf[to] = unsafe_add(self.balanceOf[to], amount)
     log IERC20.Transfer(sender=sender, receiver=to, value=amount)

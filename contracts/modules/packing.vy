@@ -43,7 +43,9 @@ def _account(collateral: int256, held: int256) -> int256:
     """
     @notice An account's word.
     """
-    return (self._checked(collateral, 128) << 128) | held
+    top: int256 = collateral << 128
+    assert top >> 128 == collateral  # dev: beyond i128
+    return top | held
 
 
 @internal
@@ -52,7 +54,11 @@ def _holding(size: int256, entry: int256, epoch: int256) -> int256:
     """
     @notice A position's first word.
     """
-    return (self._checked(size, 96) << 160) | ((self._checked(entry, 128) & U128) << 32) | epoch
+    top: int256 = size << 160
+    assert top >> 160 == size  # dev: beyond i96
+    middle: int256 = (entry & U128) << 32
+    assert (middle << 96) >> 128 == entry  # dev: beyond i128
+    return top | middle | epoch
 
 
 @internal
@@ -61,4 +67,6 @@ def _index(a: int256, k: int256) -> int256:
     """
     @notice A side's index, or a position's snapshot of it.
     """
-    return (self._checked(k, 136) << 120) | a
+    top: int256 = k << 120
+    assert top >> 120 == k  # dev: beyond i136
+    return top | a

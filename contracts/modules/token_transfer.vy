@@ -9,6 +9,8 @@
      of balances instead of believed. Re-entry is the business of the caller's lock: hold it around these calls.
 """
 
+from ethereum.ercs import IERC20
+
 FAILED: constant(String[22]) = "token: transfer failed"
 
 
@@ -60,17 +62,8 @@ def _gain(before: uint256, after: uint256, amount: uint256) -> uint256:
 @internal
 @view
 def _balance(token: address, holder: address) -> uint256:
-    success: bool = False
-    answer: Bytes[32] = b""
-    success, answer = raw_call(
-        token,
-        abi_encode(holder, method_id=method_id("balanceOf(address)")),
-        max_outsize=32,
-        is_static_call=True,
-        revert_on_failure=False,
-    )
-    assert success and len(answer) == 32, FAILED
-    return convert(answer, uint256)
+    # no more than 32 bytes are copied back; fewer, or no code, revert
+    return staticcall IERC20(token).balanceOf(holder)
 
 
 @internal
