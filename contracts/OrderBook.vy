@@ -195,7 +195,8 @@ def place(
     if reduce_only:
         left = min(size, self._reducible(account, is_buy))
         assert left > 0, "order: nothing to reduce"
-    else:
+    # off the grid only to close everything: dust orders would use up a taker's 64 fills for nothing
+    if left == size:
         assert size >= min_size and size % lot_size == 0 and size <= order_words.U96, "order: size"
 
     before: order_words.Top = order_words._top(self.top_word)
