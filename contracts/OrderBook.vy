@@ -192,11 +192,14 @@ def place(
     assert expiry == 0 or (expiry >= block.timestamp and expiry < 2**32), "order: expired"
     account: uint256 = self._account(msg.sender)
     left: uint256 = size
+    closes_all: bool = False
     if reduce_only:
-        left = min(size, self._reducible(account, is_buy))
-        assert left > 0, "order: nothing to reduce"
+        held: uint256 = self._reducible(account, is_buy)
+        assert held > 0, "order: nothing to reduce"
+        left = min(size, held)
+        closes_all = size >= held
     # off the grid only to close everything: dust orders would use up a taker's 64 fills for nothing
-    if left == size:
+    if not closes_all:
         assert size >= min_size and size % lot_size == 0 and size <= order_words.U96, "order: size"
 
     before: order_words.Top = order_words._top(self.top_word)
