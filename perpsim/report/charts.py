@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from perpsim.report.charts_fund import fund_chart, liquidation_chart, shortfall_chart
-from perpsim.report.data import Floats, RunData, column, over_markets, positive
-from perpsim.report.figure import AMBER, BLUE, GREEN, GREY, PURPLE, RED, SERIES, Chart, Panel, Trace
+from perpsim.report.data import Floats, RunData, column, lookup, over_markets, positive, to_float
+from perpsim.report.decimate import BIN_NAMES, bin_width
+from perpsim.report.figure import AMBER, BLUE, FAINT, PURPLE, RED, SERIES, Chart, Panel, Trace
 
 
 def all_charts(run: RunData) -> list[Chart]:
@@ -30,9 +31,9 @@ def _of(run: RunData, market: int, several: bool) -> str:
 def price_chart(run: RunData, market: int, several: bool) -> Chart | None:
     x, blocks = times(run), run["blocks"]
     looks = (
-        ("market price", f"price_{market}", GREY, "solid", 1.2),
-        ("index (the oracle's price)", f"index_{market}", AMBER, "solid", 1.6),
-        ("mark (what margins are measured at)", f"mark_{market}", BLUE, "dot", 1.6),
+        ("market price", f"price_{market}", FAINT, "solid", 3.2),
+        ("index (the oracle's price)", f"index_{market}", AMBER, "solid", 1.7),
+        ("mark (what margins are measured at)", f"mark_{market}", BLUE, "solid", 0.9),
     )
     traces = [
         Trace(name, x, y, color, dash=dash, width=width)
@@ -122,14 +123,14 @@ def depth_chart(run: RunData, market: int, several: bool) -> Chart | None:
     bids, asks = column(blocks, f"bid_depth_{market}"), column(blocks, f"ask_depth_{market}")
     if bids is not None or asks is not None:
         panels.append(Panel(f"within 2 % of the price, {run.unit}", zero=True, format="~s"))
-        for name, y, color, dash in (("bids", bids, GREEN, "solid"), ("asks", asks, RED, "dot")):
+        for name, y, color, dash in (("bids", bids, BLUE, "solid"), ("asks", asks, AMBER, "solid")):
             if y is not None:
                 traces.append(Trace(name, x, y, color, dash=dash))
     mid, index = (positive(column(blocks, f"{key}_{market}")) for key in ("mid", "index"))
     if mid is not None and index is not None:
         off = (mid / index - 1.0) * 100
         if np.isfinite(off).any():
-            traces.append(Trace("mid against index", x, off, BLUE, panel=len(panels), width=1.2))
+            traces.append(Trace("mid against index", x, off, PURPLE, panel=len(panels), width=1.2))
             panels.append(Panel("middle of the book against the index, %", 0.8))
     if not traces:
         return None
@@ -159,26 +160,31 @@ def underwater_chart(run: RunData) -> Chart | None:
 
 def gas_chart(run: RunData) -> Chart | None:
     x, blocks = times(run), run["blocks"]
-    if x is None:
+    gas, fee = column(blocks, "gas_used"), column(blocks, "base_fee")
+    if x is None or gas is None:
         return None
-    traces: list[Trace] = []
-    panels: list[Panel] = []
-    for name, key, label, color, scale in (
-        ("gas used", "gas_used", "gas used per block", PURPLE, 1.0),
-        ("base fee", "base_fee", "base fee, gwei", AMBER, 1e-9),
-    ):
-        y = column(blocks, key)
-        if y is not None:
-            look = "area" if key == "gas_used" else "step"
-            traces.append(Trace(name, x, y * scale, color, panel=len(panels), kind=look, width=1.2))
-            panels.append(Panel(label, 0.8, zero=True, format="~s"))
-    if not traces:
-        return None
-    return Chart(
-        "gas",
-        "How busy was the chain, and what did a transaction cost?",
-        "A full block makes transactions wait; the base fee is what each unit of gas costs at least, and "
-        "rises while blocks are more than half full.",
-        panels,
-        traces,
-    )
+    gas = np.nan_to_num(gas)
+    width = max(60, bin_width(float(x[-1] - x[0])) // 4)
+    starts, which = np.unique(x // width * width, return_inverse=True)
+    mean = np.bincount(which, weights=gas) / np.bincount(which)
+    most = np.zeros(len(starts))
+    np.maximum.at(most, which, gas)
+    # a step that lasts to the end of the last stretch
+    starts, mean, most = np.append(starts, x[-1]), np.append(mean, mean[-1]), np.append(most, most[-1])
+    traces = [
+        Trace("fullest block", starts, most, "#b59ad6", kind="step", width=1.2),
+        Trace("mean", starts, mean, PURPLE, kind="step", width=1.8),
+    ]
+    name = BIN_NAMES.get(width, f"{width // 60} minutes")
+    panels = [Panel(f"gas used per block, by {name}", zero=True, format="~s")]
+    limit = to_float(lookup(run.parameters, "clock.gas_limit"))
+    room = f"A block holds {limit:,.0f} gas; a" if limit else "A block holds only so much gas; a"
+    reading = f"{room} full one makes transactions wait."
+    if fee is not None and np.nanmax(fee) > 0:
+        traces.append(Trace("base fee", x, fee * 1e-9, AMBER, panel=1, kind="step", width=1.2))
+        panels.append(Panel("base fee, gwei", 0.8, zero=True, format="~s"))
+        reading = (
+            f"{room} full one makes transactions wait. The base fee is what each unit of gas costs at least, "
+            "and rises while blocks are more than half full."
+        )
+    return Chart("gas", "How busy was the chain?", reading, panels, traces)

@@ -8,13 +8,12 @@ from perpsim.report.data import INFLOWS, OUTFLOWS, Floats, RunData, column, over
 from perpsim.report.decimate import BIN_NAMES, bin_width, binned
 from perpsim.report.facts import drawdown, fund_balance
 from perpsim.report.figure import AMBER, BLUE, GREEN, GREY, PURPLE, RED, Chart, Panel, Trace
-from perpsim.report.words import money
+from perpsim.report.words import count, money
 
 OUTCOMES = (
     ("above", "above the bankruptcy price: margin was left", GREEN, ""),
     ("at", "at the bankruptcy price: nothing left, nothing lost", AMBER, "."),
     ("below", "beyond the bankruptcy price: a loss was left", RED, "/"),
-    ("none", "nothing could be closed", GREY, "x"),
 )
 FLOWS = (
     ("penalty", "left over by liquidations", GREEN, ""),
@@ -26,15 +25,12 @@ FLOWS = (
 
 
 def span(run: RunData) -> tuple[float, float] | None:
-    """First and last time that any table knows."""
-    found = [
-        t
-        for name in ("blocks", "fund", "liquidations", "adl")
-        if (t := column(run[name], "time")) is not None
-    ]
-    if not found:
-        return None
-    return min(float(np.nanmin(t)) for t in found), max(float(np.nanmax(t)) for t in found)
+    """First and last time: of the blocks, or else of whatever there is."""
+    for names in (("blocks",), ("fund", "liquidations", "adl")):
+        found = [t for name in names if (t := column(run[name], "time")) is not None]
+        if found:
+            return min(float(np.nanmin(t)) for t in found), max(float(np.nanmax(t)) for t in found)
+    return None
 
 
 def _bar(run: RunData) -> int:
@@ -136,11 +132,13 @@ def liquidation_chart(run: RunData) -> Chart | None:
     panels = [Panel(f"liquidations per {BIN_NAMES[bar]}", zero=True)]
     if notional is not None:
         panels.append(Panel(f"worth of the positions closed, {run.unit}", 0.8, format="~s", zero=True))
+    vain = int((outcome == "none").sum())
+    note = f" Not shown: {count(vain, 'attempt')} that closed nothing, for want of a buyer." if vain else ""
     return Chart(
         "liquidations",
         "How did the liquidations end?",
         "A position sold before its margin is used up leaves something over and pays a penalty to the "
-        "fund; one sold beyond that point leaves a loss, which somebody else has to pay.",
+        "fund; one sold beyond that point leaves a loss, which somebody else has to pay." + note,
         panels,
         traces,
         bar=bar,

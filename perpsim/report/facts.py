@@ -55,6 +55,7 @@ class Facts:
     adl_count: int | None = None
     adl_notional: float | None = None
     adl_accounts: int | None = None
+    adl_short: float | None = None  # the share of it that was short
     adl_roles: tuple[tuple[str, float], ...] = ()  # (role, share), the largest first
     charged_accounts: int | None = None
     owing_accounts: int = 0  # negative equity at the end
@@ -146,6 +147,8 @@ def _fall(prices: Floats) -> float:
 def _roles(accounts: pl.DataFrame, weights: Floats) -> tuple[tuple[str, float], ...]:
     sums: dict[str, float] = {}
     for name, weight in zip(texts(accounts, "role"), weights):
+        if name.startswith("trader-"):
+            name = "trader"  # their side is the one they took last, not the one they were deleveraged on
         if name and np.isfinite(weight):
             sums[name] = sums.get(name, 0.0) + abs(float(weight))
     everything = sum(sums.values())
@@ -164,6 +167,15 @@ def _worth(adl: pl.DataFrame) -> float | None:
     """What the receipts closed, at the prices they closed it at."""
     quantity, price = column(adl, "quantity"), column(adl, "bankruptcy_price")
     return None if quantity is None or price is None else float(np.nansum(np.abs(quantity * price)))
+
+
+def _short(adl: pl.DataFrame) -> float | None:
+    """The share, by worth, of what was closed on the short side: there the bankrupt were long."""
+    quantity, price, mark = (column(adl, key) for key in ("quantity", "bankruptcy_price", "mark"))
+    if quantity is None or price is None or mark is None:
+        return None
+    worth = np.nan_to_num(np.abs(quantity * price))
+    return float(worth[price > mark].sum() / worth.sum()) if worth.sum() > 0 else None
 
 
 def _how_many(run: RunData, name: str) -> int | None:
@@ -227,6 +239,7 @@ def gather(run: RunData) -> Facts:
         adl_count=_whole(_first(run.number("adl.count"), adl.height if adl.width else None)),
         adl_notional=_first(run.number("adl.notional"), _worth(adl)),
         adl_accounts=_whole(_first(run.number("adl.accounts"), _how_many(run, "adl_notional"))),
+        adl_short=_short(adl),
         adl_roles=() if hit is None else _roles(accounts, hit),
         charged_accounts=_how_many(run, "socialised"),
         owing_accounts=len(owed),

@@ -24,7 +24,7 @@ INK, BLUE, RED, GREEN, AMBER, PURPLE, GREY = (
     "#7b8494",
 )
 SERIES = (BLUE, RED, GREEN, PURPLE, AMBER, "#3b8ea5", "#8a5a44", GREY)
-GRID, FAINT = "#e6e9ee", "#cfd5dd"
+FAINT = "#c3cad4"
 POINTS = 3000  # a line, about
 
 Indices = npt.NDArray[np.int64]

@@ -44,12 +44,12 @@ class MoneyFlow:
 
 NODES = (
     Node("penalties", "Left over by liquidations", GREEN, 0),
+    Node("treasury", "Treasury (trading fees)", "#8a5a44", 0),
     Node("fees", "Share of trading fees", "#3b8ea5", 0),
     Node("gifts", "Top-ups", PURPLE, 0),
     Node("drawn", "Taken from the fund's reserve", BLUE, 0),
     Node("adl", "Deleveraged accounts", PURPLE, 0),
     Node("side", "Charged to one side (socialised)", AMBER, 0),
-    Node("treasury", "Treasury (trading fees)", "#8a5a44", 0),
     Node("nobody", "Not on record", GREY, 0),
     Node("keepers", "Rewards of keepers", AMBER, 2),
     Node("saved", "Added to the fund's reserve", BLUE, 2),

@@ -28,6 +28,7 @@ from perpsim.report.words import count, duration, esc, moment
 
 PLACE = re.compile(r"\{\{(\w+)\}\}")
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")  # of an engine's address
+RUN_KEYS = ("engine", "digest", "wall_seconds", "gas_used", "reverted")  # of the summary
 TEXT_KEYS = ("name", "title", "description", "sources", "expected")  # of the parameters: shown apart
 
 
@@ -204,8 +205,8 @@ def _people(run: RunData) -> list[str]:
 def _keepers(run: RunData) -> str:
     return _table(
         "Did it pay to be a keeper?",
-        "Keepers send the liquidations. Won are those that closed something; reverted ones came too late "
-        f"or were refused. Rewards in {run.unit}.",
+        "Keepers send the liquidations. Won: something was closed; in vain: nobody was buying; reverted: "
+        f"another keeper was first, or the account had recovered. Rewards in {run.unit}.",
         tables.keepers(run),
     )
 
@@ -238,12 +239,10 @@ def _run(run: RunData) -> list[str]:
     sources = run.parameters.get("sources")
     listed = sources if isinstance(sources, list) else []
     versions = lookup(run.summary, "versions")
-    facts = {
-        k: run.summary.get(k) for k in ("seed", "engine", "digest", "wall_seconds", "gas_used", "reverted")
-    }
-    pairs = [*tables.flat({k: v for k, v in facts.items() if v is not None})]
+    pairs = [("seed", str(run.summary["seed"]))] if "seed" in run.summary else []
+    pairs += tables.flat({k: run.summary[k] for k in RUN_KEYS if k in run.summary})
     pairs += tables.flat({"version": versions} if isinstance(versions, dict) else {})
-    settings = tables.flat({k: v for k, v in run.parameters.items() if k not in TEXT_KEYS})
+    settings = tables.flat({k: v for k, v in run.parameters.items() if k not in (*TEXT_KEYS, "seed")})
     return [
         f"<p>{esc(told.strip())}</p>" if isinstance(told, str) and told.strip() else "",
         _block("Sources", "What was taken from where.", _list(listed)) if listed else "",

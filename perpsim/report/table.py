@@ -56,7 +56,7 @@ def amount(value: float | None) -> Cell:
     """Money in a table: whole units, cents when small."""
     if value is None or not np.isfinite(value):
         return NOTHING, None
-    return number(value, 0 if abs(value) >= 1000 or value == 0 else 2), value
+    return number(value, 0 if abs(value) >= 1000 or abs(value) < 0.005 else 2), value
 
 
 def when(value: float | None) -> Cell:

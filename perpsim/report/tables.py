@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from perpsim.report.data import WAD, Floats, RunData, column, lookup, texts, to_float
 from perpsim.report.facts import drawdown, fund_balance
@@ -14,6 +15,7 @@ from perpsim.report.words import NOTHING, count, moment, role
 
 SHOWN = 200  # rows of a list, at the most
 TOP = 20  # accounts
+POLICIES = {"0": "by index", "index": "by index"}  # the number in a receipt
 
 Maker = Callable[[float | None], Cell]
 
@@ -81,12 +83,12 @@ def receipts(run: RunData) -> Table | None:
         ("Fund after", "vault_after", amount),
     )
     scales = {"vault_before": 10.0**run.decimals, "vault_after": 10.0**run.decimals}
-    ids = {"time", "block", "account", "market", "policy"}
+    ids = {"time", "block", "account", "market"}
     columns: list[tuple[str, Any, Any]] = []
     for head, name, make in names:
         values: Any = column(frame, name, 1.0 if name in ids else scales.get(name, 1e18))
-        if values is None and name in ids and name in frame.columns:
-            values = texts(frame, name)
+        if name == "policy" and name in frame.columns:
+            values = [POLICIES.get(p, p) for p in texts(frame, name)]
         if name == "market" and len(run.markets()) < 2:
             continue
         columns.append((head, values, make))
@@ -128,7 +130,7 @@ def roles(run: RunData) -> Table | None:
         if hit is not None:
             row.append(figure(float((hit[chosen] > 0).sum()), 0))
         rows.append(row + [amount(float(np.nansum(values[chosen]))) for _, values in found])
-    heads = ["Who", "Accounts"] + (["of them liquidated"] if hit is not None else []) + [h for h, _ in found]
+    heads = ["Who", "Accounts"] + (["Liquidated accounts"] if hit is not None else []) + [h for h, _ in found]
     return Table(heads, rows)
 
 
@@ -151,6 +153,14 @@ def accounts(run: RunData, worst: bool) -> Table | None:
     return _listed(columns, order)
 
 
+def _in_vain(frame: pl.DataFrame) -> Floats | None:
+    """Transactions that went through and closed nothing."""
+    sent, won, reverted = (column(frame, key, 1.0) for key in ("transactions", "won", "reverted"))
+    if sent is None or won is None or reverted is None:
+        return None
+    return np.maximum(sent - won - reverted, 0.0)
+
+
 def keepers(run: RunData) -> Table | None:
     frame = run["keepers"]
     if not frame.height:
@@ -163,6 +173,7 @@ def keepers(run: RunData) -> Table | None:
         ("Sent", column(frame, "transactions", 1.0), figure),
         ("Won", column(frame, "won", 1.0), figure),
         ("Lost", column(frame, "lost", 1.0), figure),
+        ("In vain", _in_vain(frame), figure),
         ("Reverted", column(frame, "reverted", 1.0), figure),
         ("Reward", column(frame, "reward"), amount),
         ("Profit", column(frame, "profit"), amount),

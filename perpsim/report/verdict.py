@@ -80,14 +80,16 @@ def fund_sentence(facts: Facts) -> str:
 
 
 def _who(facts: Facts) -> str:
-    """'812 accounts, 81 % leveraged shorts and 12 % market makers'."""
+    """'812 accounts; 81 % fell on leveraged traders, 12 % on market makers'."""
     accounts = count(facts.adl_accounts, "account") if facts.adl_accounts else ""
     shares = [
-        f"{percent(round(share, 2))} {role(name)}" for name, share in facts.adl_roles[:2] if share >= 0.005
+        f"{percent(round(part, 2))} {'' if i else 'fell '}on {role(name)}"
+        for i, (name, part) in enumerate(facts.adl_roles[:2])
+        if part >= 0.005
     ]
     if len(facts.adl_roles) == 1:
         shares = [f"all {role(facts.adl_roles[0][0])}"]
-    return ", ".join(t for t in (accounts, " and ".join(shares)) if t)
+    return "; ".join(t for t in (accounts, ", ".join(shares)) if t)
 
 
 def _deleveraged(facts: Facts) -> str:
@@ -95,9 +97,14 @@ def _deleveraged(facts: Facts) -> str:
     left = low is not None and start is not None and start > 0 and low > start / 100
     cause = "although the fund was never empty" if left else "as the fund could not pay for every loss"
     worth = f" worth {money(facts.adl_notional, facts.unit)}" if facts.adl_notional else ""
-    who = _who(facts)
+    who, short = _who(facts), facts.adl_short
+    side, mixed = "", ""
+    if short is not None and 0.005 <= short <= 0.995:
+        mixed = f" ({percent(round(short, 2))} short, the rest long)"
+    elif short is not None:
+        side = "short " if short > 0.5 else "long "
     return (
-        f"{cause}, positions{worth} on the other side of the market were closed by force "
+        f"{cause}, {side}positions{worth}{mixed} were closed by force against the bankrupt ones "
         f"(auto-deleveraging{': ' if who else ''}{who})"
     )
 

@@ -11,8 +11,8 @@ MINUS = "\u2212"
 
 # a role of the simulation: of many accounts, of one
 ROLES: dict[str, tuple[str, str]] = {
-    "trader-long": ("leveraged longs", "leveraged long"),
-    "trader-short": ("leveraged shorts", "leveraged short"),
+    "trader-long": ("traders, last long", "trader, last long"),
+    "trader-short": ("traders, last short", "trader, last short"),
     "maker": ("market makers", "market maker"),
     "keeper": ("keepers", "keeper"),
     "noise": ("noise traders", "noise trader"),

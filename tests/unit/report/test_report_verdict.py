@@ -58,7 +58,8 @@ EMPTIED = FELL | {
     "adl_count": 14,
     "adl_notional": 2_100_000.0,
     "adl_accounts": 812,
-    "adl_roles": (("trader-short", 0.81), ("maker", 0.12), ("noise", 0.07)),
+    "adl_short": 0.96,
+    "adl_roles": (("trader", 0.81), ("maker", 0.12), ("noise", 0.07)),
 }
 
 
@@ -105,9 +106,9 @@ def test_emptied_with_adl() -> None:
         "with 3,200 USD: over the whole time it took in 20,000 USD and paid out 1.02 million USD."
     )
     assert people == (
-        "As the fund could not pay for every loss, positions worth 2.1 million USD on the other side of the "
-        "market were closed by force (auto-deleveraging: 812 accounts, 81 % leveraged shorts and 12 % "
-        "market makers); no loss was socialised."
+        "As the fund could not pay for every loss, positions worth 2.1 million USD (96 % short, the rest "
+        "long) were closed by force against the bankrupt ones (auto-deleveraging: 812 accounts; 81 % fell on "
+        "leveraged traders, 12 % on market makers); no loss was socialised."
     )
 
 
@@ -116,11 +117,10 @@ def test_deleveraged_although_money_was_left() -> None:
     assert people.startswith("Although the fund was never empty, positions worth")
 
 
-def test_all_of_one_role() -> None:
-    assert (
-        "(auto-deleveraging: 812 accounts, all leveraged shorts)"
-        in told(**EMPTIED | {"adl_roles": (("trader-short", 1.0),)})[1]
-    )
+@pytest.mark.parametrize(("share", "words"), [(1.0, "short positions worth"), (0.0, "long positions worth")])
+def test_one_side_and_one_role(share: float, words: str) -> None:
+    people = told(**EMPTIED | {"adl_short": share, "adl_roles": (("trader", 1.0),)})[1]
+    assert words in people and "(auto-deleveraging: 812 accounts; all leveraged traders)" in people
 
 
 def test_adl_and_socialised() -> None:
@@ -220,7 +220,8 @@ def test_folder_of_an_emptied_fund(run_folder: Any) -> None:
     assert "was emptied" in fund and "having started with 3,000 USD" in fund
     assert (
         "closed by force" in people
-        and "all leveraged shorts" in people
+        and "short positions worth" in people
+        and "all leveraged traders" in people
         and "no loss was socialised" in people
     )
 
