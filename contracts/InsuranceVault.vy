@@ -110,6 +110,7 @@ event Inflow:
     assets: uint256
 
 
+# requested is the deficit as it arises; 0 where the payment is for one that was booked before
 event Cover:
     market: indexed(uint256)
     requested: uint256
@@ -275,6 +276,26 @@ def cover(market: uint256, amount: uint256) -> uint256:
     assets: uint256 = 0
     paid, assets = self._book_outflow(market, amount)
     log Cover(market=market, requested=amount, paid=paid, assets=assets)
+    return token_transfer._push(TOKEN, self.clearinghouse, paid)
+
+
+@external
+@nonreentrant
+def repay(market: uint256, amount: uint256) -> uint256:
+    """
+    @notice Pay debt that was booked as a deficit when it arose, as far as coverage goes. Only the Liquidator.
+    @param market 0 to 7.
+    @param amount Token units still owed.
+    @return Token units that arrived, 0 if there is no coverage.
+    """
+    assert msg.sender == self.liquidator, "vault: not liquidator"
+    assert market < MARKETS, "vault: unknown market"
+    paid: uint256 = 0
+    assets: uint256 = 0
+    paid, assets = self._book_outflow(market, amount)
+    if paid == 0:
+        return 0
+    log Cover(market=market, requested=0, paid=paid, assets=assets)
     return token_transfer._push(TOKEN, self.clearinghouse, paid)
 
 

@@ -12,6 +12,7 @@
 from ethereum.ercs import IERC20Detailed
 
 from contracts.modules import access
+from contracts.modules import liquidation_rules
 
 initializes: access
 
@@ -23,11 +24,6 @@ exports: (
 )
 
 WAD: constant(uint256) = 10**18
-# rates are kept in 1e-9, the minimum size in 1e9 wei
-PPB: constant(uint256) = 10**9
-U32: constant(uint256) = 2**32 - 1
-U64: constant(uint256) = 2**64 - 1
-U80: constant(uint256) = 2**80 - 1
 MAX_MARKETS: constant(uint256) = 8
 # answers of an order book
 NEEDS_COVER: constant(uint256) = 6
@@ -38,22 +34,6 @@ BY_INDEX: constant(uint256) = 0
 clearinghouse: public(immutable(address))
 vault: public(immutable(address))
 unit: immutable(uint256)
-
-
-struct Params:
-    # rates (WAD): penalty on notional; margin above MM that a partial liquidation restores; equity / MM below which all
-    # is closed; worst price against the mark; share of the surplus beside the penalty; keeper's reward on notional
-    penalty_rate: uint256
-    buffer: uint256
-    full_threshold: uint256
-    max_slippage: uint256
-    surplus_share: uint256
-    reward_rate: uint256
-    # least size to close or to leave (WAD size), notional below which all is closed, bounds of the reward (WAD quote)
-    min_size: uint256
-    full_below: uint256
-    reward_min: uint256
-    reward_max: uint256
 
 
 struct BadDebt:
@@ -109,6 +89,7 @@ interface Clearinghouse:
 
 
 interface Book:
+    def min_size() -> uint256: view
     def liquidate(
         account: uint256, is_buy: bool, size: uint256, limit: uint256, terms: Terms
     ) -> Matched: nonpayable
@@ -118,13 +99,12 @@ interface Vault:
     def assets() -> uint256: view
     def coverage(market: uint256) -> uint256: view
     def cover(market: uint256, amount: uint256) -> uint256: nonpayable
+    def repay(market: uint256, amount: uint256) -> uint256: nonpayable
     def reward(market: uint256, amount: uint256) -> uint256: nonpayable
 
 
-# penalty u32 | buffer u32 | full threshold u32 | slippage u32 | surplus share u32 | reward rate u32 (1e-9) | min size u64
-rates: uint256[MAX_MARKETS]
-# full_below u96 | reward_min u80 | reward_max u80 (WAD)
-amounts: uint256[MAX_MARKETS]
+# as `modules/liquidation_rules.vy` packs them
+words: uint256[MAX_MARKETS]
 bad_debt: public(BadDebt[MAX_MARKETS])
 
 
@@ -166,7 +146,7 @@ event BadDebtBooked:
 
 event ParamsSet:
     market: indexed(uint256)
-    params: Params
+    params: liquidation_rules.Params
 
 
 @deploy
@@ -226,7 +206,12 @@ def repay_bad_debt(market: uint256) -> uint256:
     @return WAD repaid.
     """
     owed: uint256 = staticcall Clearinghouse(clearinghouse).unpaid(market)
-    paid: uint256 = self._cover(market, owed)
+    if owed == 0:
+        return 0
+    received: uint256 = (extcall Vault(vault).repay(market, (owed + unit - 1) // unit)) * unit
+    paid: uint256 = min(received, owed)
+    if received > owed:
+        extcall Clearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, 0, received - owed)
     if paid > 0:
         extcall Clearinghouse(clearinghouse).change_unpaid(market, -convert(paid, int256))
         self.bad_debt[market].unpaid -= paid
@@ -236,41 +221,25 @@ def repay_bad_debt(market: uint256) -> uint256:
 
 @external
 @nonreentrant
-def set_params(market: uint256, params: Params):
+def set_params(market: uint256, params: liquidation_rules.Params):
     """
     @notice Set a market's liquidation parameters. Only the owner.
     @param market Market.
-    @param params New parameters.
+    @param params New parameters; rates are kept in 1e-6, amounts in whole or thousandths of quote units.
     """
     access._only_owner()
-    assert params.penalty_rate <= WAD // 4 and params.max_slippage <= WAD // 2, "params: penalty or slippage"
-    assert params.buffer <= WAD and params.full_threshold <= WAD, "params: buffer or full threshold"
-    assert (
-        params.surplus_share <= WAD and params.reward_rate <= params.penalty_rate
-    ), "params: surplus share or reward rate"
-    assert params.reward_min <= params.reward_max and params.reward_max <= U80, "params: reward bounds"
-    assert params.min_size // PPB <= U64 and params.full_below < 2**96, "params: sizes"
-    self.rates[market] = (
-        ((params.penalty_rate // PPB) << 224)
-        | ((params.buffer // PPB) << 192)
-        | ((params.full_threshold // PPB) << 160)
-        | ((params.max_slippage // PPB) << 128)
-        | ((params.surplus_share // PPB) << 96)
-        | ((params.reward_rate // PPB) << 64)
-        | (params.min_size // PPB)
-    )
-    self.amounts[market] = (params.full_below << 160) | (params.reward_min << 80) | params.reward_max
+    self.words[market] = liquidation_rules._packed(params)
     log ParamsSet(market=market, params=params)
 
 
 @external
 @view
-def params(market: uint256) -> Params:
+def params(market: uint256) -> liquidation_rules.Params:
     """
     @notice A market's liquidation parameters.
     @param market Market.
     """
-    return self._params(market)
+    return liquidation_rules._unpacked(self.words[market])
 
 
 @external
@@ -284,7 +253,8 @@ def closable(account: uint256, market: uint256) -> uint256:
     standing: Standing = staticcall Clearinghouse(clearinghouse).standing(account, market)
     if standing.equity >= standing.maintenance:
         return 0
-    return self._closable(standing, self._params(market))
+    book: address = staticcall Clearinghouse(clearinghouse).book_of(market)
+    return self._closable(standing, book, liquidation_rules._unpacked(self.words[market]))
 
 
 # waterfall
@@ -300,12 +270,18 @@ def _liquidate(
     assert standing.held, "liquidate: no position"
     assert not standing.stale, "liquidate: stale index"
     assert standing.equity < standing.maintenance, "liquidate: healthy"
-    params: Params = self._params(market)
-    target: uint256 = self._closable(standing, params)
+    params: liquidation_rules.Params = liquidation_rules._unpacked(self.words[market])
+    book: address = staticcall Clearinghouse(clearinghouse).book_of(market)
+    target: uint256 = self._closable(standing, book, params)
     wanted: uint256 = target
-    if not with_deleverage:
-        wanted = min(target, max_size)
-    done: Matched = self._close_on_book(account, market, wanted, standing, params)
+    if max_size < target and not with_deleverage:
+        wanted = max_size
+        if max_size != 0:
+            # no slivers: they would leave other people's orders in crumbs
+            wanted = min(target, max(max_size, staticcall Book(book).min_size()))
+    sent: uint256 = 0
+    done: Matched = empty(Matched)
+    sent, done = self._close_on_book(account, market, book, wanted, standing, params)
     closed: uint256 = done.filled
 
     deleveraged: bool = False
@@ -321,10 +297,11 @@ def _liquidate(
 
     reward: uint256 = 0
     if done.notional > 0:
-        # the lower bound is for finishing the job, so that a job cut into pieces does not earn it again and again
-        whole: bool = wanted == target
         reward = self._pay_keeper(
-            market, self._reward(params, done.notional, whole), done.penalty, deleveraged
+            market,
+            liquidation_rules._reward(params, done.notional, closed == target),
+            done.penalty - sent,
+            deleveraged,
         )
     log Liquidated(
         account=account,
@@ -343,32 +320,38 @@ def _liquidate(
 
 @internal
 def _close_on_book(
-    account: uint256, market: uint256, wanted: uint256, standing: Standing, params: Params
-) -> Matched:
+    account: uint256,
+    market: uint256,
+    book: address,
+    wanted: uint256,
+    standing: Standing,
+    params: liquidation_rules.Params,
+) -> (uint256, Matched):
     """
-    @notice Close on the book: first what costs the vault nothing, then with the vault's coverage as budget.
+    @notice Close on the book: first what costs the vault nothing, then, nearer to the mark, with the vault's coverage as
+            budget; a colluding maker far away would otherwise be handed the vault.
+    @return Penalty (WAD) that has gone to the vault already, and what was done in all.
     """
-    book: address = staticcall Clearinghouse(clearinghouse).book_of(market)
     is_buy: bool = standing.size < 0
     mark: uint256 = convert(standing.mark, uint256)
-    limit: uint256 = mark - mark * params.max_slippage // WAD
-    if is_buy:
-        limit = mark + mark * params.max_slippage // WAD
     terms: Terms = Terms(penalty_rate=params.penalty_rate, surplus_share=params.surplus_share, budget=0)
-    done: Matched = extcall Book(book).liquidate(account, is_buy, wanted, limit, terms)
+    done: Matched = extcall Book(book).liquidate(
+        account, is_buy, wanted, self._limit(mark, is_buy, params.max_slippage), terms
+    )
     if done.answer != NEEDS_COVER:
-        return done
+        return 0, done
     # what this liquidation and earlier trades have brought in may cover it, less what the keeper is due
-    due: uint256 = min(done.penalty, self._reward(params, wanted * mark // WAD, True))
+    due: uint256 = min(done.penalty, liquidation_rules._reward(params, wanted * mark // WAD, True))
     sent: uint256 = done.penalty - due
     if sent > 0:
         extcall Clearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, sent, 0)
     extcall Clearinghouse(clearinghouse).sweep_fees_for_cover(market)
-    done.penalty = due
     terms.budget = (staticcall Vault(vault).coverage(market)) * unit
     if terms.budget == 0:
-        return done
-    more: Matched = extcall Book(book).liquidate(account, is_buy, wanted - done.filled, limit, terms)
+        return sent, done
+    more: Matched = extcall Book(book).liquidate(
+        account, is_buy, wanted - done.filled, self._limit(mark, is_buy, params.cover_slippage), terms
+    )
     paid: uint256 = self._cover(market, more.cover)
     if paid < more.cover:
         # the token took a fee on the way: the account has its cover, the debt is the market's
@@ -376,13 +359,24 @@ def _close_on_book(
         extcall Clearinghouse(clearinghouse).change_unpaid(market, convert(missing, int256))
         self.bad_debt[market].deficit += missing
         self.bad_debt[market].unpaid += missing
-    return Matched(
+    return sent, Matched(
         filled=done.filled + more.filled,
         notional=done.notional + more.notional,
         penalty=done.penalty + more.penalty,
         cover=more.cover,
         answer=more.answer,
     )
+
+
+@internal
+@pure
+def _limit(mark: uint256, is_buy: bool, slippage: uint256) -> uint256:
+    """
+    @notice Worst price (WAD) so far from the mark.
+    """
+    if is_buy:
+        return mark + mark * slippage // WAD
+    return mark - mark * slippage // WAD
 
 
 @internal
@@ -480,68 +474,27 @@ def _pay_keeper(market: uint256, reward: uint256, penalty: uint256, deleveraged:
     )
 
 
-# rules
-
-
-@internal
-@pure
-def _closable(standing: Standing, params: Params) -> uint256:
-    """
-    @notice Size that a liquidation closes (WAD): q = ((1 + b) MM - E) / (mark * ((1 + b) mmr - penalty)), which brings the
-            equity back to (1 + b) MM; everything if the account is too far gone, small, or would keep dust.
-    """
-    size: uint256 = convert(abs(standing.size), uint256)
-    mark: uint256 = convert(standing.mark, uint256)
-    if standing.equity <= 0 or size * mark // WAD < params.full_below:
-        return size
-    equity: uint256 = convert(standing.equity, uint256)
-    maintenance: uint256 = convert(standing.maintenance, uint256)
-    if equity * WAD < params.full_threshold * maintenance:
-        return size
-    # what closing one unit brings nearer to the target (WAD quote)
-    freed: uint256 = convert(standing.maintenance_rate, uint256) * (WAD + params.buffer) // WAD
-    if freed <= params.penalty_rate:
-        return size
-    per_unit: uint256 = mark * (freed - params.penalty_rate) // WAD
-    if per_unit == 0:
-        return size
-    missing: uint256 = maintenance * (WAD + params.buffer) // WAD - equity
-    quantity: uint256 = max((missing * WAD + per_unit - 1) // per_unit, params.min_size)
-    if quantity >= size or size - quantity < params.min_size:
-        return size
-    return quantity
-
-
-@internal
-@pure
-def _reward(params: Params, notional: uint256, whole: bool) -> uint256:
-    """
-    @notice Keeper's reward (WAD): clamp(rate * notional, min, max), and never above the full penalty of that notional, so
-            that tiny accounts cannot be farmed for the lower bound.
-    """
-    reward: uint256 = params.reward_rate * notional // WAD
-    if whole:
-        reward = max(reward, params.reward_min)
-    return min(min(reward, params.reward_max), params.penalty_rate * notional // WAD)
-
-
 @internal
 @view
-def _params(market: uint256) -> Params:
+def _closable(standing: Standing, book: address, params: liquidation_rules.Params) -> uint256:
     """
-    @notice Parameters from their words.
+    @notice Size that a liquidation closes (WAD): at least the book's minimum, and everything rather than leave less.
     """
-    rates: uint256 = self.rates[market]
-    amounts: uint256 = self.amounts[market]
-    return Params(
-        penalty_rate=(rates >> 224) * PPB,
-        buffer=((rates >> 192) & U32) * PPB,
-        full_threshold=((rates >> 160) & U32) * PPB,
-        max_slippage=((rates >> 128) & U32) * PPB,
-        surplus_share=((rates >> 96) & U32) * PPB,
-        reward_rate=((rates >> 64) & U32) * PPB,
-        min_size=(rates & U64) * PPB,
-        full_below=amounts >> 160,
-        reward_min=(amounts >> 80) & U80,
-        reward_max=amounts & U80,
+    size: uint256 = convert(abs(standing.size), uint256)
+    if standing.equity <= 0:
+        return size
+    quantity: uint256 = liquidation_rules._partial(
+        params,
+        size,
+        convert(standing.mark, uint256),
+        convert(standing.equity, uint256),
+        convert(standing.maintenance, uint256),
+        convert(standing.maintenance_rate, uint256),
     )
+    if quantity >= size:
+        return size
+    least: uint256 = staticcall Book(book).min_size()
+    quantity = max(quantity, least)
+    if quantity + least > size:
+        return size
+    return quantity

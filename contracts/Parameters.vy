@@ -187,7 +187,7 @@ def set_open_interest_cap(market: uint256, cap: uint256):
     """
     @notice Largest open interest that a trade may lead to. Only the owner.
     @param market Market.
-    @param cap WAD size, kept in 1e6 wei.
+    @param cap WAD size below 2**95, kept in 1e6 wei.
     """
     self._only_owner_of_known(market)
     self._set_cap(market, cap)
@@ -310,7 +310,8 @@ def _set_tiers(market: uint256, tiers: DynArray[Tier, MAX_TIERS]):
 
 @internal
 def _set_cap(market: uint256, cap: uint256):
-    assert cap // CAP_UNIT < 2**80, "cap: out of range"
+    # a position has 96 bits with its sign; no fill may take one past that
+    assert cap < 2**95, "cap: out of range"
     extcall Clearinghouse(clearinghouse).set_word(
         INTEREST, market, 0, convert((cap // CAP_UNIT) << 64, int256)
     )

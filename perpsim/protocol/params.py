@@ -39,15 +39,15 @@ class FundingTerms(NamedTuple):
 
 
 class LiquidationParams(NamedTuple):
-    """As `Liquidator.Params`: rates in WAD, `min_size` in WAD size, the last three in WAD quote."""
+    """As `liquidation_rules.Params`: rates in WAD, the last three in WAD quote."""
 
     penalty_rate: int = wad("0.0025")
     buffer: int = wad("0.25")
     full_threshold: int = 2 * WAD // 3
     max_slippage: int = wad("0.1")
+    cover_slippage: int = wad("0.02")
     surplus_share: int = 0
     reward_rate: int = wad("0.001")
-    min_size: int = wad("0.001")
     full_below: int = wad(1_000)
     reward_min: int = wad(2)
     reward_max: int = wad(1_000)

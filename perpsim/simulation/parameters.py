@@ -71,7 +71,6 @@ def _market(market: Market) -> MarketParams:
             max_slippage=wad(rules.max_slippage),
             surplus_share=wad(rules.surplus_to_fund),
             reward_rate=wad(rules.reward),
-            min_size=wad(market.min_size),
             full_below=wad(rules.full_below),
             reward_min=wad(rules.reward_min),
             reward_max=wad(rules.reward_max),
