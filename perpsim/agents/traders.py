@@ -59,6 +59,9 @@ class LeveragedTraders:
         self._reserve: FloatArray = self.stake * rng.uniform(0.5, 2.0, count)
         self._stage: IntArray = np.full(count, ABSENT, dtype=np.int64)
         self._next: IntArray = rng.integers(0, config.arrival_blocks, count)
+        late = rng.random(count) < config.late_share
+        delay = rng.random(count) * config.late_hours * 3600 / seconds_per_block
+        self._next[late] = config.arrival_blocks + delay[late].astype(np.int64)
         self._tries: IntArray = np.zeros(count, dtype=np.int64)
         self._held: BoolArray = np.zeros(count, dtype=np.bool_)
         self._paid: FloatArray = np.zeros(count)

@@ -20,6 +20,9 @@ FloatArray = npt.NDArray[np.float64]
 
 WAD = 10**18
 
+# Shape of the gamma distribution of how slowly a part of a candle goes: the larger, the more even.
+_PACE_SHAPE = 4.0
+
 
 class PricePath(Protocol):
     """A source of true prices."""
@@ -101,8 +104,9 @@ def bridge(
     for (left, a), (right, b) in pairwise(spots):
         length = right - left
         line = np.log(a) + (np.log(b) - np.log(a)) * np.arange(length + 1) / length
-        # The expected range of a Brownian motion over T steps is 1.6 sigma sqrt(T), which gives sigma.
-        sigma = span / (1.6 * np.sqrt(steps))
+        # A Brownian motion over T steps ranges over 1.6 sigma sqrt(T) on average; the ways between the anchors
+        # make up some of the range. With 1.9 a minute's returns spread as in real candles of March 2020.
+        sigma = span / (1.9 * np.sqrt(steps))
         walk = sigma * np.concatenate(([0.0], np.cumsum(noise[left + 1 : right + 1])))
         walk -= walk[-1] * np.arange(length + 1) / length
         path[left : right + 1] = np.exp(_fold(line + walk, float(np.log(low)), float(np.log(high))))
@@ -115,9 +119,9 @@ def bridge(
 def _anchors(
     rng: np.random.Generator, steps: int, opened: float, high: float, low: float, close: float
 ) -> list[tuple[int, float]]:
-    """(position, price) of the points to pass, ascending in position. Always draws three randoms."""
-    pair = np.sort(rng.random(2))
+    """(position, price) of the points to pass, ascending in position."""
     coin = rng.random()
+    paces = rng.gamma(_PACE_SHAPE, size=3)
     # A rising candle more often makes its low first; a falling one its high.
     low_first = coin < (0.75 if close > opened else 0.25 if close < opened else 0.5)
     extremes = [low, high] if low_first else [high, low]
@@ -127,12 +131,15 @@ def _anchors(
         # Too short for every anchor: the close is kept, then the extremes, then the open.
         values = values if len(values) == steps else [*extremes, close][-steps:]
         return [*enumerate(values[:-1]), (steps - 1, close)]
-    room = steps - 2
-    inner = 1 + np.floor(pair * room).astype(int)
-    if len(extremes) == 2 and inner[0] == inner[1]:
-        inner = np.array([inner[0], inner[0] + 1]) if inner[0] < room else np.array([inner[0] - 1, inner[0]])
-    middle = [(int(inner[i]), value) for i, value in enumerate(extremes)]
-    return [(0, opened), *middle, (steps - 1, close)]
+    # Long ways take long: the time between anchors goes with the distance, give or take each part's own pace.
+    ways = np.abs(np.diff(np.log(values))) + 0.1 * np.log(high / low) + 1e-12
+    shares = np.cumsum(ways * paces[: ways.size])
+    positions = np.rint(shares / shares[-1] * (steps - 1)).astype(int)
+    for part in range(positions.size - 1):
+        least = (positions[part - 1] if part else 0) + 1
+        most = steps - 1 - (positions.size - 1 - part)
+        positions[part] = min(max(positions[part], least), most)
+    return [(0, opened), *((int(position), value) for position, value in zip(positions, values[1:]))]
 
 
 def _fold(values: FloatArray, low: float, high: float) -> FloatArray:

@@ -99,7 +99,7 @@ def execute(
         simulation = build(scenario, request.engine, candles)
     except EngineError as error:
         folder.discard()
-        raise UserError(f"engine {request.engine}: {error}") from None
+        raise UserError(f"engine {request.engine}: {_line(error)}") from None
     violation = ""
     complete = False
     try:
@@ -109,7 +109,7 @@ def execute(
         except InvariantViolation as error:
             violation = str(error)
         except EngineError as error:
-            violation = f"engine {request.engine} failed in block {simulation.next_block}: {error}"
+            violation = f"engine {request.engine} failed in block {simulation.next_block}: {_line(error)}"
         progress.finish()
         summary = summarise(simulation, request.engine, complete, violation, time.monotonic() - began)
         if candles is not None:
@@ -155,6 +155,10 @@ def _onto(scenario: Scenario, candles: Candles, notice: Callable[[str], None]) -
     table["clock"]["blocks"] = blocks
     table["clock"]["start"] = datetime.fromtimestamp(start, UTC)
     return validate(table)
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or ["it failed without a word"])[0]
 
 
 def _report(folder: Path, notice: Callable[[str], None]) -> tuple[Path | None, tuple[str, ...]]:

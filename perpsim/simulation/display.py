@@ -121,20 +121,16 @@ def _rows(summary: dict[str, Any], unit: str) -> list[tuple[str, str]]:
 
     legs = f"fund {money(shortfall['paid_by_fund'])}, ADL {money(shortfall['adl'])}"
     legs += f", socialised {money(shortfall['socialised'])}"
+    liquidated = f"{liquidations['count']:,} of {liquidations['accounts']:,} accounts"
+    liquidated += f", {money(liquidations['notional'])}"
     blocks = f"{summary['blocks']:,} of {summary['planned_blocks']:,}"
     if summary["complete"]:
         blocks = f"{summary['blocks']:,}"
     return [
         ("scenario", f"{summary['scenario']}, seed {summary['seed']}, {summary['engine']}"),
         ("blocks", f"{blocks}, {summary['transactions']:,} transactions ({summary['reverted']:,} reverted)"),
-        (
-            "fund",
-            f"{money(fund['start'])} at the start, {money(fund['end'])} at the end, lowest {money(fund['min'])}",
-        ),
-        (
-            "liquidations",
-            f"{liquidations['count']:,} of {liquidations['accounts']:,} accounts, {money(liquidations['notional'])}",
-        ),
+        ("fund", f"start {money(fund['start'])}, end {money(fund['end'])}, lowest {money(fund['min'])}"),
+        ("liquidations", liquidated),
         ("shortfall", f"{money(shortfall['total'])}: {legs}"),
         (
             "deleveraging",
@@ -158,7 +154,8 @@ def describe_scenario(scenario: Scenario) -> None:
     hours = clock.blocks * clock.seconds_per_block / 3600
     agents = scenario.agents
     lines = [
-        f"{clock.blocks:,} blocks of {clock.seconds_per_block} s ({hours:g} hours) from {clock.start:%Y-%m-%d %H:%M} UTC",
+        f"{clock.blocks:,} blocks of {clock.seconds_per_block} s ({hours:g} hours) "
+        f"from {clock.start:%Y-%m-%d %H:%M} UTC",
         f"{scenario.traders.count:,} leveraged traders, {agents.makers.count} makers, "
         f"{agents.arbitrageurs.count} arbitrageurs, {agents.momentum.count} momentum and "
         f"{agents.noise.count} noise traders, {len(agents.keepers)} keepers",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from perpsim.chain import Block, Receipt
@@ -15,6 +16,7 @@ from perpsim.simulation.market_state import WAD
 
 _DEPTH_WIDTH = 0.02
 
+IntArray = npt.NDArray[np.int64]
 Counts = dict[str, float]
 
 _WHOLE = (
@@ -44,8 +46,9 @@ _OF_MARKET = (
 class Metrics:
     """Collects block rows. Amounts in quote units, rates as fractions, gas in gas, base fee in wei."""
 
-    def __init__(self, indexer: Indexer, ledger: Ledger) -> None:
+    def __init__(self, indexer: Indexer, ledger: Ledger, leveraged: IntArray) -> None:
         self._indexer = indexer
+        self._leveraged = leveraged
         self._ledger = ledger
         self._rows: dict[str, list[Any]] = {}
         self.transactions = 0
@@ -88,7 +91,9 @@ class Metrics:
         bid, ask = orders.top()
         mark = state.mark / WAD
         bids, asks = orders.depth((bid + ask) / 2 if bid and ask else mark, _DEPTH_WIDTH)
-        held = health.notional[market] > 0
+        # Of the leveraged traders: makers' stock is hedged elsewhere and would drown them.
+        rows = self._leveraged[self._leveraged > 0]
+        held = rows[health.notional[market][rows] > 0]
         equity = float(np.maximum(health.equity[held], 0).sum())
         notional = float(health.notional[market][held].sum())
         return {
@@ -117,7 +122,7 @@ class Metrics:
             "fund": len(ledger.fund_rows),
         }
         return {
-            "liquidations": len(liquidations),
+            "liquidations": sum(row["closed"] > 0 for row in liquidations),
             "liquidated_notional": sum(row["notional"] for row in liquidations),
             "shortfall": sum(-row["amount_f64"] for row in covers)
             + sum(row["haircut"] for row in adl)

@@ -49,13 +49,13 @@ class Simulation:
         self.log = EventLog()
         self.indexer = Indexer(scenario.markets, scenario.collateral.decimals)
         self.ledger = Ledger(scenario.collateral.decimals, self.indexer.account_of)
-        self.metrics = Metrics(self.indexer, self.ledger)
         self.next_block = 0
         self._rng = rng
         self._capture = capture
         self._volatility = volatility(path)
         self._follow()
         self.cast: Cast = prepare(scenario, protocol, rng)
+        self.metrics = Metrics(self.indexer, self.ledger, self.cast.traders.members.ids)
         self.keepers: list[Desked] = self.cast.keepers.keepers
         self.invariants = Invariants(protocol, self.indexer, self.ledger)
         self.ledger.block = SET_UP

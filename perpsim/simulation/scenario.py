@@ -144,11 +144,14 @@ class Weight(Model):
 
 
 class Traders(Model):
-    """Leveraged accounts. They arrive over `arrival_blocks`, trade through the book, and some come back."""
+    """Leveraged accounts. They arrive over `arrival_blocks`, `late_share` of them in the `late_hours` after
+    that; they trade through the book, and some come back after they were closed."""
 
     count: Count
     long_share: Fraction = 0.6
     arrival_blocks: Annotated[int, Field(ge=1)] = 200
+    late_share: Fraction = 0.0
+    late_hours: Positive = 24.0
     collateral_median: Positive = 1_000.0
     collateral_sigma: NonNegative = 1.0
     collateral_max: Positive = 100_000.0

@@ -80,6 +80,7 @@ def _by_day(ledger: Ledger, metrics: Metrics, start: float) -> list[dict[str, An
 
 def loss_figures(ledger: Ledger, deleveraged_accounts: int) -> dict[str, Any]:
     """Liquidations, who paid for the shortfall, deleveraging; quote units."""
+    closed = [row for row in ledger.liquidations if row["closed"] > 0]
     paid = -sum(row["amount_f64"] for row in ledger.fund_rows if row["kind"] == "cover")
     haircut = sum(row["haircut"] for row in ledger.adl)
     charged = sum(row["socialised"] for row in ledger.bad_debt)
@@ -87,9 +88,10 @@ def loss_figures(ledger: Ledger, deleveraged_accounts: int) -> dict[str, Any]:
     unpaid = sum(row["unpaid"] for row in ledger.bad_debt)
     return {
         "liquidations": {
-            "count": len(ledger.liquidations),
-            "notional": float(sum(row["notional"] for row in ledger.liquidations)),
-            "accounts": len({row["account"] for row in ledger.liquidations}),
+            "count": len(closed),
+            "notional": float(sum(row["notional"] for row in closed)),
+            "accounts": len({row["account"] for row in closed}),
+            "in_vain": len(ledger.liquidations) - len(closed),
         },
         "shortfall": {
             "total": float(paid + haircut + charged + treasury + unpaid),
