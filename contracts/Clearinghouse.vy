@@ -276,9 +276,13 @@ def settle(
     opens: bool = self._increases(taker_before.size, taker_before.size - maker_size)
     if opens and m.flags & markets.CLOSE_ONLY != 0:
         return CLOSE_ONLY, 0
-    if markets._is_stale(market) and (
-        opens or self._increases(maker_before.size, maker_before.size + maker_size)
-    ):
+    maker_opens: bool = self._increases(maker_before.size, maker_before.size + maker_size)
+    if (opens or maker_opens) and markets._is_stale(market):
+        return STALE, 0
+    # who opens is margined at the marks of all that it holds
+    if maker_opens and self._any_stale(maker_before.held):
+        return MAKER_FAILED, 0
+    if opens and self._any_stale(taker_before.held):
         return STALE, 0
 
     taker_after: accounts.Account = empty(accounts.Account)
@@ -469,8 +473,8 @@ def resolve_deficit(
     account: uint256, market: uint256, side: uint256, cover: uint256
 ) -> (uint256, uint256, uint256):
     """
-    @notice Clear the debt of an account without positions: by what the vault paid, then by a charge on a side, then, if
-            that side is empty, by the treasury's fees; the rest is written to `unpaid`. Only the liquidator.
+    @notice Clear the debt of an account without positions: by what the vault paid, then by a charge on the winning side
+            up to its notional, then by the treasury's fees; the rest is written to `unpaid`. Only the liquidator.
     @param account Account.
     @param market Market whose winners are charged.
     @param side Winning side (0 long, 1 short).
@@ -483,24 +487,27 @@ def resolve_deficit(
     flat, settled = self._flat_collateral(account)
     rest: int256 = -settled - convert(cover, int256)
     assert flat and rest >= 0, "deficit: none"
+    m: markets.Market = markets._load(market)
     held: int256 = accounts._held(account)
+    # who holds the winning side of a later epoch has won nothing from this account
+    bearable: int256 = 0
+    if held & (1 << market) == 0 or accounts.positions[(account << 3) | market][0] & U32 == m.epoch[1 - side]:
+        bearable = fixed_point._floor_div(m.open_interest * m.mark, WAD)
     for i: uint256 in range(MAX_MARKETS):
         if held & (1 << i) != 0:
             accounts.positions[(account << 3) | i] = [0, 0]
     accounts.words[account] = 0
 
-    m: markets.Market = markets._load(market)
-    socialised: int256 = 0
+    socialised: int256 = min(rest, bearable)
     from_treasury: uint256 = 0
-    if rest > 0 and m.open_interest > 0:
-        m.k[side] = side_index._after_spread(m.k[side], m.a[side], -rest, m.open_interest)
+    if socialised > 0:
+        m.k[side] = side_index._after_spread(m.k[side], m.a[side], -socialised, m.open_interest)
         markets._store_indices(market, m)
-        socialised = rest
         log markets.IndexMoved(
             market=market, side=side, a=m.a[side], k=m.k[side], open_interest=m.open_interest
         )
-    elif rest > 0:
-        from_treasury = self._from_treasury(market, convert(rest, uint256))
+    if rest > socialised:
+        from_treasury = self._from_treasury(market, convert(rest - socialised, uint256))
     left: uint256 = convert(rest - socialised, uint256) - from_treasury
     if left > 0:
         self.unpaid[market] += left

@@ -12,6 +12,7 @@
 from ethereum.ercs import IERC20Detailed
 
 from contracts.modules import access
+from contracts.modules import fixed_point
 from contracts.modules import liquidation_rules
 
 initializes: access
@@ -398,7 +399,7 @@ def _deleverage(account: uint256, market: uint256, standing: Standing) -> uint25
         mark=convert(standing.mark, uint256),
         bankruptcy_price=quote * convert(WAD, int256) // standing.size,
         quantity=quantity,
-        haircut=quote - standing.size * standing.mark // convert(WAD, int256),
+        haircut=quote - fixed_point._floor_div(standing.size * standing.mark, convert(WAD, int256)),
     )
     return quantity
 
