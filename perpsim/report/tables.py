@@ -208,7 +208,9 @@ def flat(tree: object, path: str = "") -> list[tuple[str, str]]:
             return [pair for i, value in enumerate(tree) for pair in flat(value, f"{path}[{i}]")]
         shown = ", ".join(str(v) for v in tree[:6])
         return [(path, shown + (f" ... ({len(tree)} in all)" if len(tree) > 6 else ""))]
-    return [(path, NOTHING if tree is None else f"{tree:,}" if type(tree) is int else str(tree))]
+    if not isinstance(tree, str) and (value := to_float(tree)) is not None and value.is_integer():
+        return [(path, f"{value:,.0f}" if isinstance(tree, float) else f"{tree:,}")]
+    return [(path, NOTHING if tree is None else str(tree))]
 
 
 RULES = (

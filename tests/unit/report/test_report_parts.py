@@ -144,6 +144,31 @@ def test_receipts_are_cut_to_the_largest(run_folder: Any) -> None:
     assert max(row[at][1] for row in table.rows) == pytest.approx(adl["quantity"].max())
 
 
+def test_keepers(run_folder: Any) -> None:
+    table = tables.keepers(load(run_folder().crash().write()))
+    sent, won, vain, reverted = (
+        [row[table.heads.index(head)][1] for row in table.rows]
+        for head in ("Sent", "Won", "In vain", "Reverted")
+    )
+    assert [w + v + r for w, v, r in zip(won, vain, reverted)] == sent
+
+
+def test_rule_of_a_receipt_has_a_name(run_folder: Any) -> None:
+    folder = run_folder(start_balance=3_000.0).crash(adl=True)
+    folder.tables["adl"] = folder.tables["adl"].with_columns(policy=pl.lit("0"))
+    table = tables.receipts(load(folder.write()))
+    assert {row[table.heads.index("Rule")][0] for row in table.rows} == {"by index"}
+
+
+def test_invariants_that_held_and_one_that_did_not(run_folder: Any) -> None:
+    folder = run_folder().quiet()
+    held = tables.invariants(load(folder.write())).rows
+    assert len(held) == 5 and all(row[1][0] == "held at 144 checks" for row in held)
+    folder.summary["violation"] = "block 9: equity of account 3: the contract says 1, the log 2"
+    broken = tables.invariants(load(folder.write())).rows
+    assert [row[1][0].startswith("broken") for row in broken] == [False] * 4 + [True]
+
+
 def test_roles_add_up(run_folder: Any) -> None:
     folder = run_folder().crash()
     accounts = folder.tables["accounts"]
@@ -164,13 +189,22 @@ def test_worst_and_best_accounts(run_folder: Any) -> None:
 
 
 def test_flat_parameters() -> None:
-    tree = {"a": {"b": 1_000}, "c": [{"d": None}, {"d": 0.5}], "e": [1, 2], "f": list(range(9))}
+    tree = {
+        "a": {"b": 1_000.0},
+        "c": [{"d": None}, {"d": 0.5}],
+        "e": [1, 2],
+        "f": list(range(9)),
+        "g": float("inf"),
+        "h": True,
+    }
     assert tables.flat(tree) == [
         ("a.b", "1,000"),
         ("c[0].d", "\u2013"),
         ("c[1].d", "0.5"),
         ("e", "1, 2"),
         ("f", "0, 1, 2, 3, 4, 5 ... (9 in all)"),
+        ("g", "inf"),
+        ("h", "True"),
     ]
 
 
