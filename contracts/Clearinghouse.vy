@@ -280,9 +280,9 @@ def settle(
     if (opens or maker_opens) and markets._is_stale(market):
         return STALE, 0
     # who opens is margined at the marks of all that it holds
-    if maker_opens and self._any_stale(maker_before.held):
+    if maker_before.rest_maintenance != 0 and maker_opens and self._any_stale(maker_before.held):
         return MAKER_FAILED, 0
-    if opens and self._any_stale(taker_before.held):
+    if taker_before.rest_maintenance != 0 and opens and self._any_stale(taker_before.held):
         return STALE, 0
 
     taker_after: accounts.Account = empty(accounts.Account)
@@ -328,8 +328,8 @@ def liquidation_fill(
     @param penalty_rate Share of notional (WAD).
     @param surplus_share Share of what the penalty leaves of the surplus that goes to the vault too (WAD).
     @param budget What the vault can pay (WAD).
-    @return Answer as `settle`, or 6 where the vault would have to pay more than the budget; size filled (WAD), penalty
-            and cover (WAD).
+    @return Answer as `settle`, or 6 where the vault would have to pay more than the budget, with what the budget is enough
+            for; size filled (WAD), penalty and cover (WAD).
     """
     m: markets.Market = markets._load(market)
     self._only_book(m.terms)
@@ -342,26 +342,26 @@ def liquidation_fill(
     after: accounts.Account = empty(accounts.Account)
     surplus: int256 = 0
     after, surplus = self._closed(before, market, m, -maker_size, price)
+    answer: uint256 = FILLED
     if -surplus > budget:
-        # the part of the fill that the budget can make whole
-        maker_size = maker_size * budget // -surplus
+        # the part of the fill that the budget can make whole; 4 wei are for the rounding of quote, equities and share
+        answer = NEEDS_COVER
+        maker_size = maker_size * max(budget - 4, 0) // -surplus
         if maker_size == 0:
             return NEEDS_COVER, 0, 0, 0
         after, surplus = self._closed(before, market, m, -maker_size, price)
-        if -surplus > budget:
-            return NEEDS_COVER, 0, 0, 0
     penalty: int256 = 0
     cover: int256 = max(-surplus, 0)
     if surplus > 0:
         penalty = min(fixed_point._ceil_div(accounts._value(maker_size, price) * penalty_rate, WAD), surplus)
         penalty += (surplus - penalty) * surplus_share // WAD
     after.collateral += cover - penalty
-    answer: uint256 = self._complete(
+    refused: uint256 = self._complete(
         market, m, before.size, after, penalty - cover, maker_before, maker_size, price, order_id, True
     )
-    if answer != FILLED:
-        return answer, 0, 0, 0
-    return FILLED, abs(maker_size), penalty, cover
+    if refused != FILLED:
+        return refused, 0, 0, 0
+    return answer, abs(maker_size), penalty, cover
 
 
 @external

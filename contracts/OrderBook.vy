@@ -479,7 +479,8 @@ def _match(
             continue
         if answer != FILLED:
             done.answer = answer
-            break
+            if traded == 0:
+                break
         filled: uint256 = convert(traded, uint256)
         # unsafe: filled <= wanted <= size - done.filled
         done.filled = unsafe_add(done.filled, filled)
@@ -494,6 +495,9 @@ def _match(
         word = unsafe_sub(word, filled << order_words.SIZE)
         self.orders[order_id] = word
         self.levels[tick] = unsafe_sub(self.levels[tick], filled << 128)
+        if answer != FILLED:
+            # the budget is used up
+            break
         if filled < wanted and word & order_words.REDUCE_ONLY != 0:
             top = self._remove(top, order_id, word, NOTHING_TO_REDUCE)
     if done.answer == FILLED and done.filled < size and self._crosses(top, is_buy, limit):
