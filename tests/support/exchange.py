@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from eth_hash.auto import keccak
+
 from perpsim.chain import Compiler, Receipt, Revert, open_chain
 from perpsim.protocol import A_ONE, MAX_UINT, WAD, Contract, Protocol, ProtocolParams, deploy, scaled, wad
 
@@ -22,9 +24,22 @@ START_PRICE = 10_000
 DUST = 10**9
 #: what deleveraging may leave of sizes (WAD size)
 SIZE_DUST = 10**6
+MAX_TICK = 2**24 - 1
 COMPILER = Compiler()
 
 _protocols: dict[tuple[str, ProtocolParams], Protocol] = {}
+
+
+class Here(Contract):
+    """A contract whose views see the pending block even while it is empty."""
+
+    def view(self, function: str, *args: Any, sender: str | None = None, timestamp: int | None = None) -> Any:
+        when = self.chain.pending_timestamp if timestamp is None else timestamp
+        return super().view(function, *args, sender=sender, timestamp=when)
+
+
+def _here(contract: Contract) -> Contract:
+    return Here(contract.chain, contract.name, contract.address, contract.interface)
 
 
 class Position(NamedTuple):
@@ -143,7 +158,7 @@ class Actor:
     ) -> Placed:
         """Place an order: side LONG buys, SHORT sells."""
         args = (side > 0, wad(price), wad(size), kind, reduce_only, expiry)
-        sent = self.send(self.exchange.protocol.books[market], "place", *args)
+        sent = self.send(self.exchange.books[market], "place", *args)
         return Placed(sent.value, sent.events, sent.receipt)
 
     def buy(self, size: Any, price: Any, kind: int = GTC, **options: Any) -> Placed:
@@ -158,20 +173,20 @@ class Actor:
         """Take what rests within half and double the mark; the rest is returned."""
         mark = self.exchange.mark(market)
         tick = self.exchange.params.markets[market].tick_size
-        limit = mark * 2 // tick * tick if side > 0 else max(mark // 2 // tick, 1) * tick
+        limit = min(mark * 2 // tick, MAX_TICK) * tick if side > 0 else max(mark // 2 // tick, 1) * tick
         return self.order(side, size, _whole(limit), IOC, market=market, **options)
 
     def cancel(self, order_id: int, market: int = 0) -> Sent:
         """Cancel one order."""
-        return self.send(self.exchange.protocol.books[market], "cancel", order_id)
+        return self.send(self.exchange.books[market], "cancel", order_id)
 
     def cancel_all(self, market: int = 0) -> Sent:
         """Cancel all orders of a market."""
-        return self.send(self.exchange.protocol.books[market], "cancel_all")
+        return self.send(self.exchange.books[market], "cancel_all")
 
     def orders(self, market: int = 0) -> list[int]:
         """Ids of resting orders."""
-        return sorted(self.exchange.protocol.books[market].view("orders_of", self.account))
+        return sorted(self.exchange.books[market].view("orders_of", self.account))
 
     # standing
 
@@ -231,15 +246,16 @@ class Exchange:
         self.protocol = protocol
         self.params = protocol.params
         self.chain: Any = protocol.chain
-        self.token = protocol.token
-        self.clearinghouse = protocol.clearinghouse
-        self.parameters = protocol.parameters
-        self.vault = protocol.vault
-        self.liquidator = protocol.liquidator
-        self.oracle = protocol.oracle
-        self.lens = protocol.lens
-        self.pricing = protocol.pricing
-        self.book = protocol.books[0]
+        self.token = _here(protocol.token)
+        self.clearinghouse = _here(protocol.clearinghouse)
+        self.parameters = _here(protocol.parameters)
+        self.vault = _here(protocol.vault)
+        self.liquidator = _here(protocol.liquidator)
+        self.oracle = _here(protocol.oracle)
+        self.lens = _here(protocol.lens)
+        self.pricing = _here(protocol.pricing)
+        self.books = tuple(map(_here, protocol.books))
+        self.book = self.books[0]
         self.owner = Actor(self, "owner", protocol.owner)
         self.actors: dict[str, Actor] = {}
 
@@ -331,7 +347,7 @@ class Exchange:
 
     def top(self, market: int = 0) -> tuple[int, int]:
         """Best bid and ask, WAD."""
-        bid, ask = self.protocol.books[market].view("top")
+        bid, ask = self.books[market].view("top")
         return bid, ask
 
     @property
@@ -372,6 +388,18 @@ class Exchange:
             unpaid=sum(view("unpaid", market) for market in markets),
         )
 
+    def word(self, contract: Contract, variable: str, key: Any = None) -> int:
+        """A word of storage by the variable's name: `word(book, "tick_bitmap.leaves", 7)`."""
+        source = contract.name.rstrip("0123456789")
+        place: Any = COMPILER.load(source).layout["storage_layout"]
+        for part in variable.split("."):
+            place = place[part]
+        slot = int(place["slot"])
+        if key is not None:
+            raw = bytes.fromhex(key[2:]).rjust(32, b"\0") if isinstance(key, str) else key.to_bytes(32, "big")
+            slot = int.from_bytes(keccak(slot.to_bytes(32, "big") + raw), "big")
+        return int(self.chain.storage(contract.address, slot))
+
     # invariants
 
     def check_invariants(self, dust: int = DUST, size_dust: int = SIZE_DUST) -> None:
@@ -398,7 +426,7 @@ class Exchange:
 
     def check_book(self, market: int = 0) -> None:
         """Not crossed; every level's total and queue are its orders; nothing but those levels is on it."""
-        book = self.protocol.books[market]
+        book = self.books[market]
         sides: dict[bool, dict[int, int]] = {True: defaultdict(int), False: defaultdict(int)}
         queues: dict[int, list[int]] = defaultdict(list)
         for account in self.accounts:

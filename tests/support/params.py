@@ -17,7 +17,7 @@ def with_terms(market: MarketParams, **changes: Any) -> MarketParams:
     parts: dict[str, Any] = {part: getattr(market, part) for part in _PARTS}
     whole: dict[str, Any] = {}
     for name, value in changes.items():
-        owners = [part for part in _PARTS if name in parts[part]._fields]
+        owners = [part for part in _PARTS if name in parts[part]._fields and not hasattr(market, name)]
         if owners:
             (owner,) = owners
             parts[owner] = parts[owner]._replace(**{name: value})
@@ -28,7 +28,7 @@ def with_terms(market: MarketParams, **changes: Any) -> MarketParams:
 
 def plain_market(**changes: Any) -> MarketParams:
     """A market for sums in the head: no fees, no funding, the mark is the index, 10 % initial and 5 %
-    maintenance margin at any size, tick and lot 1/1000."""
+    maintenance margin at any size, tick and lot 1/1000 (so prices go up to 16,777.215)."""
     market = MarketParams(
         symbol="PLAIN",
         tick_size=wad("0.001"),

@@ -212,7 +212,7 @@ def test_a_word_refuses_what_its_fields_cannot_hold(modules, sign):
         ("holding", 0, edge(128), 0),
         ("index", 10**36, edge(136)),
     ):
-        with pytest.raises(Revert, match="overflow"):
+        with pytest.raises(Revert):
             modules.view(*call)
 
 
