@@ -104,7 +104,7 @@ def bridge(
     for (left, a), (right, b) in pairwise(spots):
         length = right - left
         line = np.log(a) + (np.log(b) - np.log(a)) * np.arange(length + 1) / length
-        # A Brownian motion over T steps ranges over 1.6 sigma sqrt(T) on average; the ways between the anchors
+        # A Brownian motion over T steps ranges over 1.6 sigma sqrt(T) on average; the ways between anchors
         # make up some of the range. With 1.9 a minute's returns spread as in real candles of March 2020.
         sigma = span / (1.9 * np.sqrt(steps))
         walk = sigma * np.concatenate(([0.0], np.cumsum(noise[left + 1 : right + 1])))

@@ -168,14 +168,14 @@ class Simulation:
 
 
 def volatility(path: FloatArray) -> FloatArray:
-    """Standard deviation a block of the returns before each block, exponentially weighted."""
+    """Standard deviation a block of the returns up to the block before each, exponentially weighted."""
     decay = 0.5 ** (1 / _HALF_LIFE)
     squares = np.diff(np.log(path)) ** 2
     felt = np.empty(path.size)
     # Before there is a history the first minutes' own figure stands in for it.
     variance = float(squares[:_HALF_LIFE].mean()) if squares.size else 0.0
-    felt[0] = variance
-    for block in range(1, path.size):
-        variance = decay * variance + (1 - decay) * squares[block - 1]
+    felt[:2] = variance
+    for block in range(2, path.size):
+        variance = decay * variance + (1 - decay) * squares[block - 2]
         felt[block] = variance
     return np.sqrt(felt)
