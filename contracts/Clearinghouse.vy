@@ -855,7 +855,9 @@ def _leg(
     equity_before: int256 = accounts._equity(before, m.mark)
     if equity >= initial + after.rest_initial and equity >= equity_before:
         return after, fee, True
-    share: int256 = self._share(before, market, m.mark, equity_before) * abs(size) // abs(before.size)
+    share: int256 = fixed_point._floor_div(
+        self._share(before, market, m.mark, equity_before) * abs(size), abs(before.size)
+    )
     if equity_before - equity > share:
         return after, fee, False
     if equity >= initial + after.rest_initial:
