@@ -305,11 +305,8 @@ def _liquidation_price(account: uint256, market: uint256, size: int256) -> int25
             last = staticcall Clearinghouse(clearinghouse).tiers(market, i + 1) == 0
         slope: int256 = size * RATE_ONE - abs(size) * rate
         if slope != 0:
-            price: int256 = (
-                (fixed_point._floor_div(size * mark, WAD) - equity + elsewhere - deduction)
-                * WAD // slope
-                * RATE_ONE
-            )
+            numerator: int256 = fixed_point._floor_div(size * mark, WAD) - equity + elsewhere - deduction
+            price: int256 = numerator * WAD * RATE_ONE // slope
             notional: int256 = abs(size) * price // WAD
             if price > 0 and notional > lower and (notional <= upper or last):
                 return price
