@@ -1,5 +1,6 @@
-"""Gas of every operation, measured on py-evm: each call its own transaction in its own block, Cancun rules, intrinsic gas
-and calldata included. Prints the table beside the peers' figures and writes benchmarks/gas.json, which a test compares.
+"""Gas of every operation, measured on py-evm: each call its own transaction in its own block, Cancun rules,
+intrinsic gas and calldata included. Prints the table beside the peers' figures and writes
+benchmarks/gas.json, which a test compares.
 
     python benchmarks/gas.py            print and write
     python benchmarks/gas.py --check    print, and fail if gas.json differs
@@ -32,7 +33,7 @@ BLOCK = 12
 INDEX = wad(8000)
 GOOD_TILL_CANCEL, IMMEDIATE = 0, 2
 
-#: operation: (target, peers' figures as measured under the same conditions: Boros, Perp v2, dYdX v1, Clober v2)
+#: operation: (target, peers under the same conditions: Boros, Perp v2, dYdX v1, Clober v2)
 ROWS: dict[str, tuple[int | None, str]] = {
     "deposit, again": (50_000, "57.2k / 79.0k / 103.1k / -"),
     "withdraw, no position": (None, "215.1k / 135.6k / 97.4k / -"),
@@ -87,7 +88,9 @@ class Bench:
         assert receipt.ok, f"{contract}.{function}: {receipt.reason}"
         return receipt
 
-    def place(self, sender: str, is_buy: bool, price: int, size: int, kind: int = GOOD_TILL_CANCEL) -> Receipt:
+    def place(
+        self, sender: str, is_buy: bool, price: int, size: int, kind: int = GOOD_TILL_CANCEL
+    ) -> Receipt:
         """An order; price and size in WAD."""
         return self.send(sender, "book", "place", is_buy, price, size, kind)
 
@@ -122,7 +125,7 @@ def trading(bench: Bench, gas: dict[str, int]) -> None:
 
 
 def levels(bench: Bench, gas: dict[str, int]) -> None:
-    """A market order through one and through ten levels, each the last order of another maker with a position."""
+    """A market order through one and through ten levels, each the order of another maker with a position."""
     makers = [bench.actor()[0] for _ in range(12)]
     taker, _ = bench.actor()
     lot, step = wad("0.1"), wad("0.5")
@@ -139,8 +142,8 @@ def levels(bench: Bench, gas: dict[str, int]) -> None:
 
 
 def liquidations(bench: Bench, gas: dict[str, int]) -> None:
-    """Liquidations of accounts with one position, against one resting order of a maker with a position. The keeper has an
-    account and the vault has flows of this market behind it in the same hour."""
+    """Liquidations of accounts with one position, against one resting order of a maker with a position. The
+    keeper has an account, and the vault has had flows of this market in the same hour."""
     maker, _ = bench.actor()
     keeper, _ = bench.actor()
     size = wad("0.5")
@@ -173,8 +176,8 @@ def liquidations(bench: Bench, gas: dict[str, int]) -> None:
 
 
 def deleveraging(gas: dict[str, int], accounts: int) -> None:
-    """By-index deleveraging of one bankrupt account with so many accounts on the other side, an empty vault, an empty
-    book."""
+    """By-index deleveraging of one bankrupt account with so many accounts on the other side, an empty vault
+    and an empty book."""
     bench = Bench(fund=0)
     keeper, _ = bench.actor()
     longs = [bench.actor(60) for _ in range(2)]

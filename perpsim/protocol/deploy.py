@@ -91,8 +91,8 @@ def deploy(
 ) -> Protocol:
     """Deploy and wire the protocol; the deployer (account 0) owns it and may post prices.
 
-    `token` is the address of a collateral that is already there; by default a faucet token is deployed, and minted
-    from for the vault's first funding.
+    `token` is the address of a collateral that is already there; by default a faucet token is deployed, and
+    minted from for the vault's first funding.
     """
     params = params or ProtocolParams()
     compiler = compiler or Compiler()

@@ -1,5 +1,5 @@
-"""What a deployment is made of. Every number is as the contracts take it: rates, prices, sizes and quote amounts in WAD,
-times in seconds, token amounts in token units. `wad()` turns what people write into it."""
+"""What a deployment is made of. Every number is as the contracts take it: rates, prices, sizes and quote
+amounts in WAD, times in seconds, token amounts in token units. `wad()` turns what people write into it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Tier(NamedTuple):
 
 
 class MarketTerms(NamedTuple):
-    """Fee rates (WAD, the maker's may be negative), the vault's share of fees (basis points), max age of the index (s)."""
+    """Fee rates (WAD, the maker's may be negative), the vault's share of fees (basis points), max age of the
+    index (s)."""
 
     maker_fee: int = wad("0.0002")
     taker_fee: int = wad("0.0005")
@@ -28,7 +29,8 @@ class MarketTerms(NamedTuple):
 
 
 class FundingTerms(NamedTuple):
-    """Interest, clamp and cap per 8 h, band of the mark around the index (WAD); averaging times of basis and premium (s)."""
+    """Interest, clamp and cap per 8 h, band of the mark around the index (WAD); averaging times of basis and
+    premium (s)."""
 
     interest: int = wad("0.0001")
     clamp: int = wad("0.0005")
@@ -71,16 +73,16 @@ class MarketParams:
     min_size: int = wad("0.001")
     max_orders: int = 32
     open_interest_cap: int = wad(1_000_000)
-    terms: MarketTerms = MarketTerms()
-    funding: FundingTerms = FundingTerms()
+    terms: MarketTerms = field(default_factory=MarketTerms)
+    funding: FundingTerms = field(default_factory=FundingTerms)
     tiers: tuple[Tier, ...] = DEFAULT_TIERS
-    liquidation: LiquidationParams = LiquidationParams()
+    liquidation: LiquidationParams = field(default_factory=LiquidationParams)
 
 
 @dataclass(frozen=True)
 class VaultParams:
-    """Insurance vault: first funding (token units), breaker (WAD falls; trip = WAD is off), coverage cap a market (token
-    units, 0: none) and its window (s)."""
+    """Insurance vault: first funding (token units), breaker (WAD falls; trip = WAD is off), coverage cap a
+    market (token units, 0: none) and its window (s)."""
 
     initial: int = 0
     breaker_trip: int = wad("0.3")
@@ -96,5 +98,5 @@ class ProtocolParams:
     token_name: str = "Test dollar"
     token_symbol: str = "USD"
     decimals: int = 6
-    markets: tuple[MarketParams, ...] = field(default_factory=lambda: (MarketParams(),))
-    vault: VaultParams = VaultParams()
+    markets: tuple[MarketParams, ...] = (MarketParams(),)
+    vault: VaultParams = field(default_factory=VaultParams)

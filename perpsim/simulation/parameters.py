@@ -69,6 +69,7 @@ def _market(market: Market) -> MarketParams:
             buffer=wad(rules.buffer),
             full_threshold=wad(rules.full_threshold),
             max_slippage=wad(rules.max_slippage),
+            cover_slippage=wad(rules.cover_slippage),
             surplus_share=wad(rules.surplus_to_fund),
             reward_rate=wad(rules.reward),
             full_below=wad(rules.full_below),

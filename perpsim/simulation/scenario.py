@@ -79,6 +79,7 @@ class Liquidation(Model):
     full_threshold: Fraction = 0.6667
     full_below: NonNegative = 10_000.0
     max_slippage: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    cover_slippage: Annotated[float, Field(ge=0, le=0.5)] = 0.02
     surplus_to_fund: Fraction = 0.0
     reward: Fraction = 0.0005
     reward_min: NonNegative = 0.5
@@ -90,6 +91,8 @@ class Liquidation(Model):
             raise ValueError("reward_min is above reward_max")
         if self.reward > self.penalty:
             raise ValueError("reward is above penalty")
+        if self.cover_slippage > self.max_slippage:
+            raise ValueError("cover_slippage is above max_slippage")
         return self
 
 
