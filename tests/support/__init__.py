@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.exchange import (
+    COMPILER,
     FOK,
     GTC,
     IOC,
@@ -26,6 +27,7 @@ from support.params import BOTH_DECIMALS, BOTH_SIDES, PLAIN, plain_market, with_
 __all__ = [
     "BOTH_DECIMALS",
     "BOTH_SIDES",
+    "COMPILER",
     "FOK",
     "GTC",
     "IOC",

@@ -14,7 +14,18 @@ from typing import Any, NamedTuple
 from eth_hash.auto import keccak
 
 from perpsim.chain import Compiler, Receipt, Revert, open_chain
-from perpsim.protocol import A_ONE, MAX_UINT, WAD, Contract, Protocol, ProtocolParams, deploy, scaled, wad
+from perpsim.protocol import (
+    A_ONE,
+    DEPLOYER,
+    MAX_UINT,
+    WAD,
+    Contract,
+    Protocol,
+    ProtocolParams,
+    deploy,
+    scaled,
+    wad,
+)
 
 LONG, SHORT = 1, -1
 GTC, POST_ONLY, IOC, FOK = 0, 1, 2, 3
@@ -461,10 +472,21 @@ def _whole(amount: int) -> str:
     return f"{amount // WAD}.{amount % WAD:018d}"
 
 
-def fresh(params: ProtocolParams | None = None, engine: str = "revm", **options: Any) -> Exchange:
-    """An exchange on a chain of its own; on revm with `flush_every=1` the gas figures are true."""
+def fresh(
+    params: ProtocolParams | None = None, engine: str = "revm", *, hostile: bool = False, **options: Any
+) -> Exchange:
+    """An exchange on a chain of its own; on revm with `flush_every=1` the gas figures are true. `hostile`:
+    over the token that misbehaves as told."""
     chain = open_chain(engine, timestamp=START_TIME, **options)
-    exchange = Exchange(deploy(chain, params, compiler=COMPILER))
+    params = params or ProtocolParams()
+    token = None
+    if hostile:
+        token = chain.deploy(
+            COMPILER.load("HostileToken"), params.decimals, sender=chain.account(DEPLOYER).address
+        )
+    exchange = Exchange(deploy(chain, params, compiler=COMPILER, token=token))
+    if token is not None:
+        exchange.token = Here(chain, "HostileToken", token, COMPILER.load("HostileToken").interface)
     for market in range(len(exchange.params.markets)):
         exchange.protocol.post(market, wad(START_PRICE))
     return exchange

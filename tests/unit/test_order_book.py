@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support import (
     BOTH_SIDES,
+    COMPILER,
     FOK,
     GTC,
     IOC,
@@ -511,8 +512,6 @@ def test_the_top_of_the_block_before_is_that_with_which_this_block_began(exchang
     ],
 )
 def test_a_book_is_not_made_with_a_grid_that_cannot_work(exchange, grid, reason):
-    from support.exchange import COMPILER
-
     with pytest.raises(Revert, match=reason):
         exchange.chain.deploy(
             COMPILER.load("OrderBook"),
