@@ -835,8 +835,8 @@ def _leg(
 ) -> (accounts.Account, int256, bool):
     """
     @notice One account's side of a voluntary fill: the account after it, its fee (WAD, signed) and whether it is allowed.
-            Opening needs the initial margin; closing may leave less, but then not a smaller excess over the maintenance
-            margin than before, fee aside, and never costs more than the position's share of the equity.
+            Opening needs the initial margin. Closing needs it before and after, or an excess over the maintenance margin
+            that is not smaller than before, fee aside; and it never costs more than the position's share of the equity.
     """
     quote: int256 = self._quote(size, price)
     fee: int256 = fixed_point._ceil_div(accounts._value(size, price) * fee_rate, PPB)
@@ -860,10 +860,14 @@ def _leg(
     )
     if equity_before - equity > share:
         return after, fee, False
-    if equity >= initial + after.rest_initial:
+    initial_before: int256 = 0
+    maintenance_before: int256 = 0
+    initial_before, maintenance_before = accounts._margins(before, market, m.mark)
+    healthy: bool = equity_before >= initial_before + before.rest_initial
+    if healthy and equity >= initial + after.rest_initial:
         return after, fee, True
     maintenance += after.rest_maintenance
-    excess: int256 = equity_before - accounts._margins(before, market, m.mark)[1] - before.rest_maintenance
+    excess: int256 = equity_before - maintenance_before - before.rest_maintenance
     return after, fee, equity - maintenance + max(fee, 0) >= excess and (equity >= maintenance or excess < 0)
 
 

@@ -15,7 +15,7 @@ Number = int | float | str | Decimal
 
 
 def scaled(value: Number, decimals: int = 18) -> int:
-    """`value` in units of 10**-decimals, as written: `scaled(0.0005)` is 5 * 10**14. Excess digits are cut."""
+    """`value` in units of 10**-decimals, as written: `scaled(0.0005)` is 5 * 10**14. Excess is cut."""
     exact = Decimal(repr(value) if isinstance(value, float) else value)
     return int((exact * (Decimal(10) ** decimals)).to_integral_value(ROUND_FLOOR))
 
