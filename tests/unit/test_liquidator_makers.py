@@ -82,7 +82,7 @@ def test_an_expired_order_is_removed(exchange: Exchange, keeper: Actor, maker: A
 def test_reduce_only_makers_take_no_more_than_they_hold(
     exchange: Exchange, keeper: Actor, maker: Actor, trader: Actor, rival: Actor, side: int
 ) -> None:
-    """4 of an order of 6 where a position of 4 is left; nothing where none is; the next order has the rest."""
+    """4 of an order of 6 where 4 are left; nothing where none is; the next order has the rest."""
     loser = positioned(exchange, side)
     exchange.open(-side, trader, maker, 6, 10_000)
     exchange.open(-side, rival, maker, 1, 10_000)
