@@ -21,7 +21,9 @@ class View:
     """The world at the beginning of a block, before its transactions. Prices in quote units.
 
     `truth` holds the outside price of every block up to this one; a population with a lag looks further back.
-    Everything else is folded from the log of earlier blocks. Arrays over accounts are indexed by account id.
+    Everything else is folded from the log of earlier blocks: `depth` is the notional of bids and asks near
+    the mid, `underwater` the ids of accounts under maintenance margin. Arrays over accounts are indexed by
+    account id.
     """
 
     block: int
@@ -33,10 +35,11 @@ class View:
     index_time: int
     bid: float
     ask: float
+    depth: tuple[float, float]
     equity: FloatArray
     maintenance: FloatArray
     size: FloatArray
-    collateral: FloatArray
+    underwater: IntArray
     fund: float
 
     def price(self, lag: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perpsim.agents.base import FloatArray, Members, View
+from perpsim.agents.base import Members, View
 from perpsim.agents.desk import Desk
 from perpsim.chain import Tx
 from perpsim.simulation.scenario import Momentum, Noise
@@ -14,26 +14,22 @@ _SLIPPAGE = 0.01
 _WORTHWHILE = 0.2
 
 
-def _rebalance(
-    desk: Desk,
-    members: Members,
-    target: FloatArray,
-    scale: FloatArray,
-    awake: FloatArray,
-    view: View,
-    arrivals: FloatArray,
+def _towards(
+    desk: Desk, members: Members, row: int, target: float, scale: float, view: View, draw: float
 ) -> list[Tx]:
-    """Orders that bring the positions of those awake to `target` (base units)."""
+    """An order that brings one member's position to `target` (base units), if the change is worth it."""
     price = view.mark
-    change = target - members.of(view.size)
-    act = (awake > 0) & (members.ids > 0) & (np.abs(change) * price > _WORTHWHILE * scale)
-    txs: list[Tx] = []
-    for row in np.flatnonzero(act):
-        limit = price * (1 + _SLIPPAGE if change[row] > 0 else 1 - _SLIPPAGE)
-        order = desk.order(members.addresses[row], float(change[row]), limit, 0.05 + 0.95 * arrivals[row])
-        if order is not None:
-            txs.append(order)
-    return txs
+    change = target - float(view.size[members.ids[row]])
+    if members.ids[row] == 0 or abs(change) * price <= _WORTHWHILE * scale:
+        return []
+    limit = price * (1 + _SLIPPAGE if change > 0 else 1 - _SLIPPAGE)
+    order = desk.order(members.addresses[row], change, limit, 0.05 + 0.95 * draw)
+    return [] if order is None else [order]
+
+
+def _scale(members: Members, row: int, view: View, capital: float, leverage: float) -> float:
+    """Notional that a member may hold: measured by what it has left, so that losers trade smaller."""
+    return min(max(float(view.equity[members.ids[row]]), 0.0), capital) * leverage
 
 
 class MomentumTraders:
@@ -50,18 +46,18 @@ class MomentumTraders:
     def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
         """Each looks at the market with probability `activity`."""
         config = self._config
-        draws = rng.random((len(self.members), 2))
-        if view.mark <= 0:
+        awake = np.flatnonzero(rng.random(len(self.members)) < config.activity)
+        if not awake.size or view.mark <= 0:
             return []
         signal = view.returned(config.lag_blocks, config.window_blocks)
-        threshold = config.threshold * self._sensitivity
-        direction = np.where(signal > threshold, 1.0, np.where(signal < -threshold, -1.0, 0.0))
-        # The position is measured by what is left, so that losers trade smaller.
-        scale = np.clip(self.members.of(view.equity), 0.0, config.capital) * config.leverage
-        awake = np.where(draws[:, 0] < config.activity, 1.0, 0.0)
-        return _rebalance(
-            self._desk, self.members, direction * scale / view.mark, scale, awake, view, draws[:, 1]
-        )
+        txs: list[Tx] = []
+        for row, draw in zip(awake.tolist(), rng.random(awake.size).tolist()):
+            threshold = config.threshold * self._sensitivity[row]
+            direction = 1.0 if signal > threshold else -1.0 if signal < -threshold else 0.0
+            scale = _scale(self.members, row, view, config.capital, config.leverage)
+            target = direction * scale / view.mark
+            txs += _towards(self._desk, self.members, row, target, scale, view, draw)
+        return txs
 
 
 class NoiseTraders:
@@ -77,10 +73,12 @@ class NoiseTraders:
     def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
         """Each trades with probability `activity`."""
         config = self._config
-        draws = rng.random((len(self.members), 3))
-        if view.mark <= 0:
+        awake = np.flatnonzero(rng.random(len(self.members)) < config.activity)
+        if not awake.size or view.mark <= 0:
             return []
-        scale = np.clip(self.members.of(view.equity), 0.0, config.capital) * config.leverage
-        target = (2 * draws[:, 2] - 1) * scale / view.mark
-        awake = np.where(draws[:, 0] < config.activity, 1.0, 0.0)
-        return _rebalance(self._desk, self.members, target, scale, awake, view, draws[:, 1])
+        txs: list[Tx] = []
+        for row, (draw, wish) in zip(awake.tolist(), rng.random((awake.size, 2)).tolist()):
+            scale = _scale(self.members, row, view, config.capital, config.leverage)
+            target = (2 * wish - 1) * scale / view.mark
+            txs += _towards(self._desk, self.members, row, target, scale, view, draw)
+        return txs

@@ -122,7 +122,7 @@ class Keepers:
 
 def look(view: View) -> Sight:
     """The accounts under their maintenance margin at the start of a block."""
-    ids = np.flatnonzero((view.equity < view.maintenance) & (view.maintenance > 0))
+    ids = view.underwater
     return Sight(
         block=view.block,
         ids=ids,

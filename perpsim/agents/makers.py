@@ -37,28 +37,26 @@ class MarketMakers:
 
     def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
         """New ladders of the makers whose quotes no longer suit them, and money for those short of it."""
-        config = self._config
-        count = len(self.members)
-        draws = rng.random((count, 2))
+        config, members = self._config, self.members
         reference = view.price(config.lag_blocks)
         stress = max(1.0, view.volatility / config.calm_volatility)
-        stock = self.members.of(view.size) * reference
-        equity = self.members.of(view.equity)
-        moved = np.abs(reference / np.where(self._quoted > 0, self._quoted, 1.0) - 1.0)
+        stock = members.of(view.size) * reference
+        moved = np.abs(reference - self._quoted) > config.requote * stress**config.spread_power * self._quoted
         stale = view.block - self._quoted_block >= self._patience
         changed = np.abs(stock - self._quoted_stock) > 0.25 * config.depth
-        wants = (moved > config.requote * stress**config.spread_power) | stale | changed
+        wants = np.flatnonzero((members.ids > 0) & (moved | stale | changed))
+        if not wants.size:
+            return []
         txs: list[Tx] = []
-        for row in np.flatnonzero((self.members.ids > 0) & wants):
-            if equity[row] < 0.5 * config.capital:
+        for row, draw in zip(wants.tolist(), rng.random(wants.size).tolist()):
+            equity = float(view.equity[members.ids[row]])
+            if equity < 0.5 * config.capital:
                 # Their hedges elsewhere made what they lost here.
-                amount = config.capital - equity[row]
-                txs.append(self._desk.deposit(amount, self.members.addresses[row], 0.05))
+                txs.append(self._desk.deposit(config.capital - equity, members.addresses[row], 0.05))
             self._quoted[row] = reference
             self._quoted_block[row] = view.block
             self._quoted_stock[row] = stock[row]
-            arrival = 0.1 + 0.8 * draws[row, 0]
-            txs += self._ladder(int(row), view, reference, stress, stock[row], arrival)
+            txs += self._ladder(row, view, reference, stress, float(stock[row]), 0.1 + 0.8 * draw)
         return txs
 
     def _ladder(
@@ -73,23 +71,21 @@ class MarketMakers:
         depth = config.depth * max(config.depth_floor, stress**-config.depth_power)
         if view.volatility > config.withdraw_volatility * self._nerve[row]:
             depth, widened = config.depth * config.depth_floor, 2 * widened
-        lean = float(np.clip(stock / config.inventory_limit, -1, 1))
+        lean = min(max(stock / config.inventory_limit, -1.0), 1.0)
         centre = reference * (1 - lean * config.inventory_skew * widened)
-        steps = config.levels
-        weights = np.arange(1, steps + 1) / (steps * (steps + 1) / 2)
-        distances = np.minimum(
-            widened * (config.half_spread + config.level_step * np.arange(steps)), _MAX_DISTANCE
-        )
+        total = config.levels * (config.levels + 1) / 2
+        tick = desk.grid.tick
         for side in (1, -1):
-            room = max(0.0, 1 - max(0.0, side * lean))
-            prices = centre * (1 - side * distances)
-            # Post-only orders that would trade are refused: stay behind the last known opposite side.
-            if side > 0 and view.ask:
-                prices = np.minimum(prices, view.ask - desk.grid.tick)
-            if side < 0 and view.bid:
-                prices = np.maximum(prices, view.bid + desk.grid.tick)
-            for price, weight in zip(prices, weights):
-                size = side * depth * room * weight / price
+            room = 1 - max(0.0, side * lean)
+            for level in range(config.levels):
+                away = min(widened * (config.half_spread + config.level_step * level), _MAX_DISTANCE)
+                price = centre * (1 - side * away)
+                # Post-only orders that would trade are refused: stay behind the last known opposite side.
+                if side > 0 and view.ask:
+                    price = min(price, view.ask - tick)
+                if side < 0 and view.bid:
+                    price = max(price, view.bid + tick)
+                size = side * depth * room * (level + 1) / total / price
                 order = desk.order(address, size, price, arrival, kind=POST_ONLY)
                 if order is not None:
                     txs.append(order)

@@ -86,27 +86,21 @@ class Accounts:
             return 0, self.entry_wad[market][account], 0
         return state.settle(size, self.entry_wad[market][account], self.seen[market][account], time)
 
-    def owes(self, account: int, states: Sequence[MarketState], time: int) -> int:
-        """Collateral less entry values (WAD), settled to `time`: equity is that plus size * mark."""
-        total = self.collateral_wad[account]
-        for market, state in enumerate(states):
-            _, entry, gain = self.settled(account, market, state, time)
-            total += gain - entry
-        return total
-
     def health(self, states: Sequence[MarketState], schedules: Sequence[Schedule], time: int) -> Health:
         """Equity, maintenance margin, sizes and notionals of all accounts at `time`, vectorised."""
         rows = self.count + 1
         equity = self.collateral[:rows].copy()
         maintenance = np.zeros(rows)
-        sizes = np.zeros((self.markets, rows))
-        notional = np.zeros((self.markets, rows))
+        sizes = np.empty((self.markets, rows))
+        notional = np.empty((self.markets, rows))
         for market, state in enumerate(states):
             size, gain, entry = self._settled_floats(market, state, time, rows)
-            mark = state.mark / WAD
-            equity += gain + size * mark - entry
+            value = size * (state.mark / WAD)
+            gain += value
+            gain -= entry
+            equity += gain
             sizes[market] = size
-            notional[market] = np.abs(size) * mark
+            np.abs(value, out=notional[market])
             maintenance += schedules[market].maintenance(notional[market])
         return Health(equity, maintenance, sizes, notional)
 
@@ -116,6 +110,10 @@ class Accounts:
         size = self.size[market, :rows]
         entry = self.entry[market, :rows]
         long = size > 0
+        if state.pristine:
+            # Nothing but funding has moved the side index: sizes and entries are as stored.
+            k = np.where(long, state.k_now(LONG, time) / _K_UNIT, state.k_now(SHORT, time) / _K_UNIT)
+            return size, np.abs(size) * (k - self.k_seen[market, :rows]), entry
         a = np.where(long, state.a[LONG] / A_ONE, state.a[SHORT] / A_ONE)
         k = np.where(long, state.k_now(LONG, time) / _K_UNIT, state.k_now(SHORT, time) / _K_UNIT)
         a_seen = self.a_seen[market, :rows]
@@ -149,9 +147,12 @@ class Accounts:
 
 
 class Health:
-    """All accounts at one moment; floats in quote and base units. Arrays are indexed by account."""
+    """All accounts at one moment; floats in quote and base units. Arrays are indexed by account.
 
-    __slots__ = ("equity", "maintenance", "notional", "size")
+    `underwater` are the ids of the accounts that may be liquidated.
+    """
+
+    __slots__ = ("equity", "maintenance", "notional", "size", "underwater")
 
     def __init__(
         self, equity: FloatArray, maintenance: FloatArray, size: FloatArray, notional: FloatArray
@@ -160,7 +161,5 @@ class Health:
         self.maintenance = maintenance
         self.size = size
         self.notional = notional
-
-    def underwater(self) -> npt.NDArray[np.bool_]:
-        """Accounts that may be liquidated."""
-        return (self.equity < self.maintenance) & (self.maintenance > 0)
+        below = np.flatnonzero(equity < maintenance)
+        self.underwater = below[maintenance[below] > 0]

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from perpsim.chain import EngineError
+from perpsim.chain import EngineError, Revert
 from perpsim.errors import UserError
 from perpsim.market.candles import Candles, iso, read_candles
 from perpsim.market.prices import CandlePath, knots_to_candles
@@ -97,6 +97,9 @@ def execute(
     began = time.monotonic()
     try:
         simulation = build(scenario, request.engine, candles)
+    except Revert as error:
+        folder.discard()
+        raise UserError(f"scenario {scenario.name}: the exchange refuses it: {error.reason}") from None
     except EngineError as error:
         folder.discard()
         raise UserError(f"engine {request.engine}: {_line(error)}") from None

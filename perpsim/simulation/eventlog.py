@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -30,56 +30,54 @@ class EventLog:
 
     def __init__(self) -> None:
         self.digest = LogDigest()
-        self.count = 0
-        self._known: dict[tuple[str, bytes], tuple[str, str, Any, Renderer, list[Handler]]] = {}
-        self._interfaces: list[tuple[str, str, Interface]] = []
-        self._columns: list[list[Any]] = [[] for _ in _SCHEMA]
+        self._known: dict[str, dict[bytes, _Known]] = {}
+        self._rows: list[tuple[Any, ...]] = []
         self._chunks: list[pl.DataFrame] = []
 
     def contract(self, address: str, name: str, interface: Interface) -> None:
         """Decode the logs of `address` under `name`."""
         self.digest.name(address, name)
-        self._interfaces.append((address, name, interface))
-        for topic, event in interface.events_by_topic.items():
-            self._known[(address, topic)] = (name, event.name, event.decode, renderer(event), [])
+        self._known[address] = {
+            topic: _Known(name, event.name, event.decode, renderer(event), names_addresses(event), [])
+            for topic, event in interface.events_by_topic.items()
+        }
 
     def follow(self, address: str, handlers: Mapping[str, Handler]) -> None:
         """Call a handler for each event of a contract that it names; names a contract lacks are an error."""
         wanted = dict(handlers)
-        for (owner, _), entry in self._known.items():
-            if owner == address and entry[1] in wanted:
-                entry[4].append(wanted.pop(entry[1]))
+        for known in self._known[address].values():
+            if known.event in wanted:
+                known.handlers.append(wanted.pop(known.event))
         if wanted:
             raise ValueError(f"no events {sorted(wanted)} at {address}")
 
     def take(self, step: int, time: int, logs: Iterable[Log]) -> None:
         """Decode and hand out the logs of one transaction of block `step` at `time` (seconds)."""
-        blocks, times, txs, numbers, contracts, events, args = self._columns
-        add = self.digest.add
+        known, add, keep = self._known, self.digest.add, self._rows.append
         for log in logs:
-            entry = self._known.get((log.address, bytes(log.topics[0]))) if log.topics else None
+            found = known.get(log.address)
+            entry = found.get(bytes(log.topics[0])) if found and log.topics else None
             if entry is None:
                 # A contract that nobody named: kept raw, so that the record is complete.
                 raw = {"topics": [bytes(topic).hex() for topic in log.topics], "data": bytes(log.data).hex()}
                 contract, name, text = log.address, "?", json.dumps(raw, separators=(",", ":"))
-                add(step, contract, name, [text])
+                add(step, contract, name, (text,))
             else:
-                contract, name, decode, render, handlers = entry
+                contract, name, decode, render, addresses, handlers = entry
                 values = decode(log.topics, log.data)
                 text = render(values)
-                add(step, contract, name, values)
+                # Only addresses differ between engines: the rendered text will do for everything else.
+                add(step, contract, name, values if addresses else (text,))
                 for handler in handlers:
                     handler(values, time)
-            blocks.append(step)
-            times.append(time)
-            txs.append(log.tx_index)
-            numbers.append(log.log_index)
-            contracts.append(contract)
-            events.append(name)
-            args.append(text)
-            self.count += 1
-        if len(blocks) >= _CHUNK:
+            keep((step, time, log.tx_index, log.log_index, contract, name, text))
+        if len(self._rows) >= _CHUNK:
             self._close_chunk()
+
+    @property
+    def count(self) -> int:
+        """Events so far."""
+        return self.digest.count
 
     def frame(self) -> pl.DataFrame:
         """All events so far."""
@@ -89,17 +87,43 @@ class EventLog:
         return pl.concat(self._chunks)
 
     def _close_chunk(self) -> None:
-        if self._columns[0]:
-            self._chunks.append(pl.DataFrame(dict(zip(_SCHEMA, self._columns)), schema=_SCHEMA))
-            self._columns = [[] for _ in _SCHEMA]
+        if self._rows:
+            self._chunks.append(pl.DataFrame(dict(zip(_SCHEMA, zip(*self._rows))), schema=_SCHEMA))
+            self._rows.clear()
+
+
+class _Known(NamedTuple):
+    """An event of a named contract, and who follows it."""
+
+    contract: str
+    event: str
+    decode: Callable[[Sequence[bytes], bytes], Any]
+    render: Renderer
+    addresses: bool
+    handlers: list[Handler]
+
+
+def names_addresses(event: Event) -> bool:
+    """Whether an address is among the event's values, or might be."""
+    return any(kind.kind not in ("uint", "int", "bool") for kind in event.types)
 
 
 def renderer(event: Event) -> Renderer:
     """A function that writes an event's values as canonical JSON: integers as decimal strings."""
-    simple = all(kind.kind in ("uint", "int", "address") for kind in event.types)
-    if simple:
-        template = "{" + ",".join(f'"{name}":"%s"' for name in event.names) + "}"
-        return lambda values: template % tuple(values)
+    if all(kind.kind in ("uint", "int", "address", "bool") for kind in event.types):
+        flags = [at for at, kind in enumerate(event.types) if kind.kind == "bool"]
+        quoted = ("%s" if kind.kind == "bool" else '"%s"' for kind in event.types)
+        template = "{" + ",".join(f'"{name}":{form}' for name, form in zip(event.names, quoted)) + "}"
+
+        def fill(values: Sequence[Any]) -> str:
+            if not flags:
+                return template % tuple(values)
+            parts = list(values)
+            for at in flags:
+                parts[at] = "true" if parts[at] else "false"
+            return template % tuple(parts)
+
+        return fill
 
     def render(values: Sequence[Any]) -> str:
         return json.dumps(dict(zip(event.names, map(_plain, values))), separators=(",", ":"))

@@ -161,6 +161,7 @@ class Indexer:
         # Each position of the side rounds when it next settles.
         self.touches += self.accounts.count
         self._share_out(event, time)
+        state.pristine = state.pristine and event.a == state.a[event.side]
         state.a[event.side] = event.a
         state.k[event.side] = event.k
         state.open_interest = event.open_interest
@@ -180,6 +181,7 @@ class Indexer:
 
     def _epoch_started(self, event: Any, time: int) -> None:
         state, side = self.states[event.market], event.side
+        state.pristine = False
         state.accrue(time)
         self._before_epoch[(event.market, side)] = (state.a[side], state.k[side], state.epoch[side])
         state.final_k[(side, event.epoch - 1)] = event.final_k

@@ -1,18 +1,23 @@
 """Invariants 1, 2, 6 and 7 of the design, and the indexer against the contracts' own views.
 
-The contracts are asked, the indexer adds up: every account's collateral and equity as the lens gives them
-must be the indexer's to the last wei, so sums over the indexer are sums over the contracts.
+The contracts are asked, the indexer adds up. At every check a window of the accounts is compared with the
+lens, collateral and equity to the last wei, all of them in turn and once more at the end: so sums over the
+indexer are sums over the contracts.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from perpsim.protocol import Protocol
+from perpsim.simulation.account_table import Accounts
 from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.ledger import Ledger
-from perpsim.simulation.market_state import WAD
+from perpsim.simulation.market_state import WAD, MarketState
 
+# Rows that the lens gives at once.
 _ROWS = 256
-# Rounding may leave this much per account and operation with the exchange (WAD wei), never with a user.
+# Rounding may leave this much per settlement with the exchange (WAD wei), never with a user.
 _DUST_PER_EVENT = 4
 
 
@@ -20,23 +25,38 @@ class InvariantViolation(Exception):
     """A rule of the exchange is broken; says the block, the rule and the difference."""
 
 
-class Invariants:
-    """Checks against the contracts. `dust` is the most that rounding has left over so far, in WAD wei."""
+@dataclass(frozen=True)
+class Totals:
+    """Sums over all accounts, settled (WAD): collateral less entry values, and both sides' sizes a market."""
 
-    def __init__(self, protocol: Protocol, indexer: Indexer, ledger: Ledger) -> None:
+    owed: int
+    longs: tuple[int, ...]
+    shorts: tuple[int, ...]
+
+
+class Invariants:
+    """Checks against the contracts, `window` accounts at a time (0: all).
+
+    `dust` is the most that rounding has left over so far, in WAD wei.
+    """
+
+    def __init__(self, protocol: Protocol, indexer: Indexer, ledger: Ledger, window: int) -> None:
         self._protocol = protocol
         self._indexer = indexer
         self._ledger = ledger
+        self._window = window
+        self._next = 1
         self.checked = 0
         self.violations = 0
         self.dust = 0
 
-    def check(self, block: int, time: int) -> None:
+    def check(self, block: int, time: int, *, everyone: bool = False) -> None:
         """All of them, at the state after `block`, whose time is `time` (seconds)."""
         try:
-            self._accounts(time)
-            self._solvency(time)
-            self._open_interest(time)
+            self._accounts(time, everyone)
+            totals = add_up(self._indexer.accounts, self._indexer.states, time)
+            self._solvency(totals)
+            self._open_interest(totals)
             self._vault()
             self._losses()
         except _Broken as broken:
@@ -44,41 +64,44 @@ class Invariants:
             raise InvariantViolation(f"block {block}: {broken}") from None
         self.checked += 1
 
-    def _accounts(self, time: int) -> None:
+    def _accounts(self, time: int, everyone: bool) -> None:
         """The indexer is the contracts."""
-        accounts, states = self._indexer.accounts, self._indexer.states
         count = self._protocol.clearinghouse.view("accounts_count")
-        _same("number of accounts", count, accounts.count)
-        for first in range(1, count + 1, _ROWS):
-            for row in self._protocol.lens.view("accounts", first, min(_ROWS, count - first + 1)):
-                account = row.account
-                _same(f"collateral of account {account}", row.collateral, accounts.collateral_wad[account])
-                equity = accounts.collateral_wad[account]
-                for market, state in enumerate(states):
+        _same("number of accounts", count, self._indexer.accounts.count)
+        first, last = 1, count
+        if self._window and not everyone:
+            first = self._next if self._next <= count else 1
+            last = min(count, first + self._window - 1)
+            self._next = last + 1
+        for start in range(first, last + 1, _ROWS):
+            self._compare(start, min(_ROWS, last - start + 1), time)
+
+    def _compare(self, first: int, count: int, time: int) -> None:
+        accounts, states = self._indexer.accounts, self._indexer.states
+        for row in self._protocol.lens.view("accounts", first, count):
+            account = row.account
+            collateral = accounts.collateral_wad[account]
+            _same(f"collateral of account {account}", row.collateral, collateral)
+            equity = collateral
+            for market, state in enumerate(states):
+                if accounts.size_wad[market][account]:
                     size, entry, gain = accounts.settled(account, market, state, time)
                     equity += gain + size * state.mark // WAD - entry
-                _same(f"equity of account {account}", row.equity, equity)
+            _same(f"equity of account {account}", row.equity, equity)
 
-    def _solvency(self, time: int) -> None:
+    def _solvency(self, totals: Totals) -> None:
         """1. Tokens cover what accounts and fees are owed, up to counted dust; the vault holds its books."""
-        protocol, accounts = self._protocol, self._indexer.accounts
-        owed = sum(
-            accounts.owes(account, self._indexer.states, time) for account in range(1, accounts.count + 1)
-        )
-        for market in range(len(protocol.books)):
+        protocol = self._protocol
+        owed = totals.owed
+        for market in range(len(self._indexer.states)):
             owed += sum(protocol.clearinghouse.view("fees", market))
             owed -= protocol.clearinghouse.view("unpaid", market)
         held = protocol.token.view("balanceOf", protocol.clearinghouse.address) * protocol.unit
-        # Positions of the two sides that do not quite match are worth their price to somebody.
-        for market, state in enumerate(self._indexer.states):
-            sizes = [
-                accounts.settled(account, market, state, time)[0] for account in range(1, accounts.count + 1)
-            ]
-            owed += sum(sizes) * state.mark // WAD
-        bound = self._dust_bound()
-        if owed > held + bound:
+        # Deleveraging by index rounds sizes, too: a wei of size is worth a price, to one or the other.
+        pristine = all(state.pristine for state in self._indexer.states)
+        if owed > held + (0 if pristine else self._dust_bound()):
             raise _Broken(f"invariant 1: the clearinghouse owes {owed - held} wei more than it holds")
-        if held - owed > bound:
+        if held - owed > self._dust_bound():
             raise _Broken(f"invariant 1: {held - owed} wei in the clearinghouse belong to nobody")
         self.dust = max(self.dust, abs(held - owed))
         books = protocol.vault.view("assets")
@@ -86,21 +109,14 @@ class Invariants:
         if tokens < books:
             raise _Broken(f"invariant 1: the vault lacks {books - tokens} token units of its books")
 
-    def _open_interest(self, time: int) -> None:
+    def _open_interest(self, totals: Totals) -> None:
         """2. Both sides add up to the open interest, within dust."""
-        accounts = self._indexer.accounts
         for market, state in enumerate(self._indexer.states):
-            view = self._protocol.lens.view("market", market)
-            _same(f"open interest of market {market}", view.open_interest, state.open_interest)
-            sizes = [
-                accounts.settled(account, market, state, time)[0] for account in range(1, accounts.count + 1)
-            ]
-            long = sum(size for size in sizes if size > 0)
-            short = -sum(size for size in sizes if size < 0)
-            bound = self._dust_bound()
-            for name, total in (("longs", long), ("shorts", short)):
-                if abs(total - view.open_interest) > bound:
-                    difference = total - view.open_interest
+            interest = self._protocol.lens.view("market", market).open_interest
+            _same(f"open interest of market {market}", interest, state.open_interest)
+            for name, total in (("longs", totals.longs[market]), ("shorts", totals.shorts[market])):
+                if abs(total - interest) > self._dust_bound():
+                    difference = total - interest
                     raise _Broken(
                         f"invariant 2: {name} of market {market} differ from open interest by {difference}"
                     )
@@ -126,9 +142,29 @@ class Invariants:
 
     def _dust_bound(self) -> int:
         """What rounding can amount to by now, WAD wei."""
-        # Each settlement of a position rounds at most a few times by one wei; prices scale sizes to quote.
+        # Each settlement rounds a few times by one wei; a wei of size is worth a price in quote.
         scale = 1 + max(state.mark for state in self._indexer.states) // WAD
         return _DUST_PER_EVENT * scale * (self._indexer.touches + self._indexer.accounts.count + 1)
+
+
+def add_up(accounts: Accounts, states: list[MarketState], time: int) -> Totals:
+    """Settle every position to `time` (seconds) and add up."""
+    owed = sum(accounts.collateral_wad)
+    longs, shorts = [], []
+    for market, state in enumerate(states):
+        long = short = 0
+        for account, stored in enumerate(accounts.size_wad[market]):
+            if not stored:
+                continue
+            size, entry, gain = accounts.settled(account, market, state, time)
+            owed += gain - entry
+            if size > 0:
+                long += size
+            else:
+                short -= size
+        longs.append(long)
+        shorts.append(short)
+    return Totals(owed, tuple(longs), tuple(shorts))
 
 
 class _Broken(Exception):
@@ -137,6 +173,5 @@ class _Broken(Exception):
 
 def _same(what: str, contract: int, indexed: int) -> None:
     if contract != indexed:
-        raise _Broken(
-            f"{what}: the contract says {contract}, the log {indexed} (difference {contract - indexed})"
-        )
+        difference = contract - indexed
+        raise _Broken(f"{what}: the contract says {contract}, the log {indexed} (difference {difference})")

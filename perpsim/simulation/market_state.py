@@ -40,8 +40,9 @@ class MarketState:
     a: list[int] = field(default_factory=lambda: [A_ONE, A_ONE])
     k: list[int] = field(default_factory=lambda: [0, 0])
     epoch: list[int] = field(default_factory=lambda: [0, 0])
+    #: no deleveraging and no new epoch so far: every `a` that a position saw is 1
+    pristine: bool = True
     final_k: dict[tuple[int, int], int] = field(default_factory=dict)
-    fees_taken: int = 0
 
     def k_now(self, side: int, time: int) -> int:
         """`k` of a side with funding accrued to `time`."""
@@ -90,18 +91,14 @@ class Schedule:
     def __init__(self, market: Market) -> None:
         # The last tier also serves everything above its limit.
         self._limits = np.array([tier.limit for tier in market.tiers][:-1])
-        self._initial = np.array([tier.initial for tier in market.tiers])
         self._maintenance = np.array([tier.maintenance for tier in market.tiers])
         self._deduction = np.array([tier.deduction for tier in market.tiers])
 
     def maintenance(self, notional: FloatArray) -> FloatArray:
         """Maintenance margin of each notional (quote units)."""
-        tier = np.searchsorted(self._limits, notional, side="left")
-        required: FloatArray = notional * self._maintenance[tier] - self._deduction[tier]
-        return required
-
-    def initial(self, notional: FloatArray) -> FloatArray:
-        """Initial margin of each notional (quote units)."""
-        tier = np.searchsorted(self._limits, notional, side="left")
-        required: FloatArray = notional * self._initial[tier] - self._deduction[tier]
+        # The contracts allow no deduction in the first tier. Few positions are beyond it.
+        required: FloatArray = notional * self._maintenance[0]
+        for row in np.flatnonzero(notional > self._limits[0]) if self._limits.size else ():
+            tier = int(np.searchsorted(self._limits, notional[row], side="left"))
+            required[row] = notional[row] * self._maintenance[tier] - self._deduction[tier]
         return required

@@ -14,10 +14,9 @@ from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.ledger import Ledger
 from perpsim.simulation.market_state import WAD
 
-_DEPTH_WIDTH = 0.02
-
 IntArray = npt.NDArray[np.int64]
-Counts = dict[str, float]
+#: best bid, best ask, notional of bids and asks near the mid
+Book = tuple[float, float, float, float]
 
 _WHOLE = (
     "block",
@@ -50,93 +49,98 @@ class Metrics:
         self._indexer = indexer
         self._leveraged = leveraged
         self._ledger = ledger
-        self._rows: dict[str, list[Any]] = {}
+        self._names = _columns(len(indexer.states))
+        self._rows: list[tuple[float, ...]] = []
         self.transactions = 0
         self.reverted = 0
         self.gas_used = 0
         self.reverts: dict[str, int] = {}
-        self._done = {"liquidations": 0, "adl": 0, "deficits": 0, "fund": 0}
+        self._done = (0, 0, 0, 0)
 
     def __len__(self) -> int:
-        return len(next(iter(self._rows.values()), []))
+        return len(self._rows)
 
     def block(
-        self, number: int, mined: Block, receipts: list[Receipt], prices: list[float], health: Health
+        self,
+        number: int,
+        mined: Block,
+        receipts: list[Receipt],
+        prices: list[float],
+        books: list[Book],
+        health: Health,
     ) -> None:
-        """Add the row of a mined block; `health` is the state after it."""
+        """Add the row of a mined block; `books` and `health` are the state after it."""
         failed = [receipt for receipt in receipts if not receipt.status]
         for receipt in failed:
             self.reverts[receipt.reason] = self.reverts.get(receipt.reason, 0) + 1
         self.transactions += len(receipts)
         self.reverted += len(failed)
         self.gas_used += mined.gas_used
-        row: dict[str, Any] = {
-            "block": number,
-            "time": mined.timestamp,
-            "transactions": len(receipts),
-            "reverted": len(failed),
-            "gas_used": mined.gas_used,
-            "base_fee": mined.base_fee,
-            "fund": self._ledger.fund / self._ledger.token,
-            "underwater": int(health.underwater().sum()),
-            **self._new_losses(),
-        }
-        for market, price in enumerate(prices):
-            row.update(self._market(market, price, health))
-        for name, value in row.items():
-            self._rows.setdefault(name, []).append(value)
+        row: list[float] = [
+            number,
+            mined.timestamp,
+            len(receipts),
+            len(failed),
+            mined.gas_used,
+            mined.base_fee,
+            len(health.underwater),
+            *self._new_losses(),
+        ]
+        for market, (price, book) in enumerate(zip(prices, books)):
+            row += self._market(market, price, book, health)
+        self._rows.append(tuple(row))
 
-    def _market(self, market: int, price: float, health: Health) -> Counts:
-        state, orders = self._indexer.states[market], self._indexer.orders[market]
-        bid, ask = orders.top()
-        mark = state.mark / WAD
-        bids, asks = orders.depth((bid + ask) / 2 if bid and ask else mark, _DEPTH_WIDTH)
-        # Of the leveraged traders: makers' stock is hedged elsewhere and would drown them.
-        rows = self._leveraged[self._leveraged > 0]
-        held = rows[health.notional[market][rows] > 0]
-        equity = float(np.maximum(health.equity[held], 0).sum())
-        notional = float(health.notional[market][held].sum())
-        return {
-            f"price_{market}": price,
-            f"index_{market}": state.index / WAD,
-            f"mark_{market}": mark,
-            f"mid_{market}": (bid + ask) / 2 if bid and ask else float("nan"),
-            f"open_interest_{market}": state.open_interest / WAD,
-            f"funding_8h_{market}": state.funding_8h,
-            f"leverage_{market}": notional / equity if equity > 0 else 0.0,
-            f"bid_depth_{market}": bids,
-            f"ask_depth_{market}": asks,
-        }
+    def _market(self, market: int, price: float, book: Book, health: Health) -> list[float]:
+        """Figures of one market in the order of `_OF_MARKET`."""
+        state = self._indexer.states[market]
+        bid, ask, bids, asks = book
+        # Of the leveraged traders: makers' stock is hedged elsewhere and would drown them. Row 0 is nobody.
+        held = health.notional[market][self._leveraged]
+        equity = float(np.maximum(health.equity[self._leveraged], 0).dot(held > 0))
+        return [
+            price,
+            state.index / WAD,
+            state.mark / WAD,
+            (bid + ask) / 2 if bid and ask else float("nan"),
+            state.open_interest / WAD,
+            state.funding_8h,
+            float(held.sum()) / equity if equity > 0 else 0.0,
+            bids,
+            asks,
+        ]
 
-    def _new_losses(self) -> Counts:
-        """What the ledger gained since the last block."""
+    def _new_losses(self) -> tuple[float, ...]:
+        """Liquidations and the figures of `_AMOUNTS`: what the ledger gained since the last block."""
         ledger, done = self._ledger, self._done
-        liquidations = ledger.liquidations[done["liquidations"] :]
-        adl = ledger.adl[done["adl"] :]
-        deficits = ledger.bad_debt[done["deficits"] :]
-        covers = [row for row in ledger.fund_rows[done["fund"] :] if row["kind"] == "cover"]
-        self._done = {
-            "liquidations": len(ledger.liquidations),
-            "adl": len(ledger.adl),
-            "deficits": len(ledger.bad_debt),
-            "fund": len(ledger.fund_rows),
-        }
-        return {
-            "liquidations": sum(row["closed"] > 0 for row in liquidations),
-            "liquidated_notional": sum(row["notional"] for row in liquidations),
-            "shortfall": sum(-row["amount_f64"] for row in covers)
+        now = (len(ledger.liquidations), len(ledger.adl), len(ledger.bad_debt), len(ledger.fund_rows))
+        fund = ledger.fund / ledger.token
+        if now == done:
+            return 0, fund, 0.0, 0.0, 0.0
+        self._done = now
+        liquidations = ledger.liquidations[done[0] :]
+        adl = ledger.adl[done[1] :]
+        deficits = ledger.bad_debt[done[2] :]
+        covers = [row for row in ledger.fund_rows[done[3] :] if row["kind"] == "cover"]
+        return (
+            sum(row["closed"] > 0 for row in liquidations),
+            fund,
+            sum(row["notional"] for row in liquidations),
+            sum(-row["amount_f64"] for row in covers)
             + sum(row["haircut"] for row in adl)
-            + sum(row["socialised"] for row in deficits),
-            "adl_notional": sum(abs(row["quantity"] * row["bankruptcy_price"]) for row in adl),
-        }
+            + sum(row["socialised"] + row["treasury"] + row["unpaid"] for row in deficits),
+            sum(abs(row["quantity"] * row["bankruptcy_price"]) for row in adl),
+        )
 
     def frame(self) -> pl.DataFrame:
         """All rows."""
-        names = [name.format(market) for market in range(len(self._indexer.states)) for name in _OF_MARKET]
-        schema: dict[str, Any] = {name: pl.Int64 for name in _WHOLE}
-        schema.update((name, pl.Float64) for name in (*_AMOUNTS, *names))
-        return pl.DataFrame({name: self._rows.get(name, []) for name in schema}, schema=schema)
+        schema: dict[str, Any] = {name: pl.Int64 if name in _WHOLE else pl.Float64 for name in self._names}
+        return pl.DataFrame(self._rows, schema=schema, orient="row")
 
     def column(self, name: str) -> list[Any]:
         """One column so far."""
-        return self._rows.get(name, [])
+        at = self._names.index(name)
+        return [row[at] for row in self._rows]
+
+
+def _columns(markets: int) -> list[str]:
+    return [*_WHOLE, *_AMOUNTS, *(name.format(market) for market in range(markets) for name in _OF_MARKET)]

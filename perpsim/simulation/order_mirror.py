@@ -68,18 +68,23 @@ class OrderMirror:
 
     def top(self) -> tuple[float, float]:
         """Best bid and best ask (quote units), 0 for an empty side."""
-        count = len(self._left)
-        sizes, prices = self.sizes[:count], self.prices[:count]
-        bids, asks = prices[sizes > 0], prices[sizes < 0]
-        return (float(bids.max()) if bids.size else 0.0, float(asks.min()) if asks.size else 0.0)
+        return self.look(0.0, 0.0)[:2]
 
-    def depth(self, centre: float, width: float) -> tuple[float, float]:
-        """Notional of the bids and of the asks within `width` (fraction) of `centre`."""
+    def look(self, width: float, fallback: float) -> tuple[float, float, float, float]:
+        """Best bid, best ask, and the notional of bids and asks within `width` (fraction) of the mid.
+
+        Without a mid the centre is `fallback` (quote units).
+        """
         count = len(self._left)
         sizes, prices = self.sizes[:count], self.prices[:count]
-        near = np.abs(prices - centre) <= width * centre
-        notional = sizes[near] * prices[near]
-        return float(notional[notional > 0].sum()), float(-notional[notional < 0].sum())
+        buys, sells = sizes > 0, sizes < 0
+        bid = float(np.max(prices, initial=0.0, where=buys))
+        ask = float(np.min(prices, initial=np.inf, where=sells))
+        centre = (bid + ask) / 2 if bid and ask < np.inf else fallback
+        notional = sizes * prices
+        bids = float(np.sum(notional, where=buys & (prices >= centre * (1 - width))))
+        asks = -float(np.sum(notional, where=sells & (prices <= centre * (1 + width))))
+        return bid, ask if ask < np.inf else 0.0, bids, asks
 
     def _grow(self) -> None:
         self.prices = np.concatenate((self.prices, np.zeros(self.prices.size)))

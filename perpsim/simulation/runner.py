@@ -19,7 +19,7 @@ from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.invariants import Invariants
 from perpsim.simulation.ledger import Ledger
 from perpsim.simulation.market_state import WAD
-from perpsim.simulation.metrics import Metrics
+from perpsim.simulation.metrics import Book, Metrics
 from perpsim.simulation.scenario import Scenario
 from perpsim.simulation.setup import Cast, prepare
 
@@ -28,6 +28,8 @@ Progress = Callable[[int, int], None]
 
 # Blocks over which half of the weight of the volatility that agents feel lies.
 _HALF_LIFE = 25
+#: how far from the mid, as a fraction, orders count as depth
+DEPTH_WIDTH = 0.02
 #: the block number under which the record keeps what happened before block 0
 SET_UP = -1
 
@@ -57,10 +59,11 @@ class Simulation:
         self.cast: Cast = prepare(scenario, protocol, rng)
         self.metrics = Metrics(self.indexer, self.ledger, self.cast.traders.members.ids)
         self.keepers: list[Desked] = self.cast.keepers.keepers
-        self.invariants = Invariants(protocol, self.indexer, self.ledger)
+        self.invariants = Invariants(protocol, self.indexer, self.ledger, scenario.checks.window)
         self.ledger.block = SET_UP
         self.log.take(SET_UP, protocol.chain.timestamp, self.cast.logs)
         self._health = self.indexer.health(protocol.chain.timestamp)
+        self._books = self._look()
 
     def run(self, progress: Progress | None = None, should_stop: Callable[[], bool] | None = None) -> bool:
         """All blocks that are left; False if `should_stop` ended it early.
@@ -78,7 +81,7 @@ class Simulation:
                 self.invariants.check(done - 1, self.protocol.chain.timestamp)
             if progress is not None:
                 progress(done, self.metrics.transactions)
-        self.invariants.check(blocks - 1, self.protocol.chain.timestamp)
+        self.invariants.check(blocks - 1, self.protocol.chain.timestamp, everyone=True)
         return True
 
     def step(self) -> None:
@@ -98,12 +101,13 @@ class Simulation:
             self._capture.mined(time, receipts)
         self._take(block, time, receipts)
         self._health = self.indexer.health(time)
-        self.metrics.block(block, mined, receipts, [float(self.path[block])], self._health)
+        self._books = self._look()
+        self.metrics.block(block, mined, receipts, [float(self.path[block])], self._books, self._health)
         self.next_block = block + 1
 
     def _view(self, block: int, time: int) -> View:
         state, health = self.indexer.states[0], self._health
-        bid, ask = self.indexer.orders[0].top()
+        bid, ask, bids, asks = self._books[0]
         return View(
             block=block,
             time=time,
@@ -114,12 +118,18 @@ class Simulation:
             index_time=state.index_time,
             bid=bid,
             ask=ask,
+            depth=(bids, asks),
             equity=health.equity,
             maintenance=health.maintenance,
             size=health.size[0],
-            collateral=self.indexer.accounts.collateral[: health.equity.size],
+            underwater=health.underwater,
             fund=self.ledger.fund / self.ledger.token,
         )
+
+    def _look(self) -> list[Book]:
+        """Top and depth of every book."""
+        pairs = zip(self.indexer.orders, self.indexer.states)
+        return [orders.look(DEPTH_WIDTH, state.mark / WAD) for orders, state in pairs]
 
     def _take(self, block: int, time: int, receipts: list[Receipt]) -> None:
         """Fold the logs of a block, and book what keepers' transactions came to."""

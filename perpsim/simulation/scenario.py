@@ -270,9 +270,13 @@ class Agents(Model):
 
 
 class Checks(Model):
-    """Invariants are checked every `every` blocks (0: only at the end) and at the end."""
+    """Invariants are checked every `every` blocks (0: only at the end) and at the end.
+
+    Each check compares `window` accounts with the contracts' views (0: all), in turn; the last one all.
+    """
 
     every: Count = 100
+    window: Count = 128
 
 
 class Expectation(Model):

@@ -17,7 +17,7 @@ def smoke() -> Callable[..., Simulation]:
     """`smoke("key=value", ..., engine=...)`: the small scenario, ready to run."""
 
     def make(*overrides: str, engine: str = "revm", **options: Any) -> Simulation:
-        return build(load_scenario("smoke", overrides), engine, **options)
+        return build(load_scenario("smoke", ["checks.window=0", *overrides]), engine, **options)
 
     return make
 

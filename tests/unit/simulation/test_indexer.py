@@ -1,4 +1,4 @@
-"""The indexer against the contracts where a run seldom goes: an emptied side, new epochs, hand-made trades."""
+"""The indexer against the contracts where a run seldom goes: an emptied side, new epochs, odd trades."""
 
 from __future__ import annotations
 

@@ -15,13 +15,16 @@ def test_top_and_depth() -> None:
     mirror.placed(2, 5, True, 98 * WAD, 3 * WAD)
     mirror.placed(3, 6, False, 101 * WAD, WAD)
     assert mirror.top() == (99.0, 101.0)
-    assert mirror.depth(100.0, 0.015) == (198.0, 101.0)
-    assert mirror.depth(100.0, 0.02) == (198.0 + 294.0, 101.0)
+    assert mirror.look(0.015, 0.0) == (99.0, 101.0, 198.0, 101.0)
+    assert mirror.look(0.02, 0.0) == (99.0, 101.0, 198.0 + 294.0, 101.0)
     mirror.filled(1, WAD)
     assert mirror.left(1) == WAD
     mirror.filled(1, WAD)
     mirror.removed(3)
     assert mirror.top() == (98.0, 0.0)
+    # One-sided: the depth is measured from what the caller says.
+    assert mirror.look(0.02, 100.0) == (98.0, 0.0, 294.0, 0.0)
+    assert mirror.look(0.02, 101.0) == (98.0, 0.0, 0.0, 0.0)
     assert len(mirror) == 1
 
 

@@ -85,7 +85,8 @@ def view(block: int = 100, price: float = PRICE, **changes: Any) -> View:
         "equity": np.concatenate(([0.0], np.full(ROWS, 1e6))),
         "maintenance": np.zeros(ROWS + 1),
         "size": np.zeros(ROWS + 1),
-        "collateral": np.concatenate(([0.0], np.full(ROWS, 1e6))),
+        "depth": (1e6, 1e6),
+        "underwater": np.array([], dtype=np.int64),
         "fund": 0.0,
     }
     return View(**{**fields, **changes})
