@@ -8,6 +8,7 @@
 """
 
 from contracts.modules import fixed_point
+from contracts.modules import margin_schedule
 from contracts.modules import markets
 
 MAX_MARKETS: constant(uint256) = 8
@@ -297,7 +298,7 @@ def _liquidation_price(account: uint256, market: uint256, size: int256) -> int25
         word: uint256 = staticcall Clearinghouse(clearinghouse).tiers(market, i)
         if word == 0:
             break
-        upper: int256 = convert(word >> 168, int256)
+        upper: int256 = convert(word >> 168, int256) * margin_schedule.LIMIT_UNIT
         rate: int256 = convert(word & (2**40 - 1), int256)
         deduction: int256 = convert((word >> 80) & (2**88 - 1), int256)
         last: bool = i == MAX_TIERS - 1

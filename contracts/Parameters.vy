@@ -28,8 +28,10 @@ BP: constant(uint256) = 10**4
 U16: constant(uint256) = 2**16 - 1
 U32: constant(uint256) = 2**32 - 1
 U88: constant(uint256) = 2**88 - 1
-# margin rates are kept in 1e-12
+# limits of margin tiers are kept in 1e6 wei, their rates in 1e-12
+LIMIT_UNIT: constant(uint256) = 10**6
 RATE_UNIT: constant(uint256) = 10**6
+RATE_ONE: constant(uint256) = 10**12
 CAP_UNIT: constant(uint256) = 10**6
 # words of the clearinghouse
 TERMS: constant(uint256) = 0
@@ -60,7 +62,7 @@ struct FundingTerms:
 
 
 struct Tier:
-    # notional up to which it serves (WAD), rates (WAD, kept in 1e-12), deduction (WAD)
+    # notional up to which it serves (WAD, kept in 1e6 wei), rates (WAD, kept in 1e-12), deduction (WAD)
     limit: uint256
     initial_rate: uint256
     maintenance_rate: uint256
@@ -175,7 +177,7 @@ def set_margin_tiers(market: uint256, tiers: DynArray[Tier, MAX_TIERS]):
     """
     @notice Margin schedule. Only the owner.
     @param market Market.
-    @param tiers New schedule: limits rise, IM >= MM > 0, and no margin falls from one tier to the next.
+    @param tiers New schedule: limits rise, IM >= MM > 0, and neither margin falls from one tier to the next.
     """
     self._only_owner_of_known(market)
     self._set_tiers(market, tiers)
@@ -283,25 +285,34 @@ def _set_tiers(market: uint256, tiers: DynArray[Tier, MAX_TIERS]):
     for i: uint256 in range(MAX_TIERS):
         word: uint256 = 0
         if i < len(tiers):
-            tier: Tier = tiers[i]
-            assert tier.limit > before.limit and tier.limit < 2**87, "tiers: limits must rise, below 2**87"
-            assert tier.maintenance_rate >= RATE_UNIT, "tiers: maintenance rate"
+            # compared as they are kept
+            tier: Tier = Tier(
+                limit=tiers[i].limit // LIMIT_UNIT,
+                initial_rate=tiers[i].initial_rate // RATE_UNIT,
+                maintenance_rate=tiers[i].maintenance_rate // RATE_UNIT,
+                deduction=tiers[i].deduction,
+            )
+            assert tier.limit > before.limit and tier.limit < 2**87, "tiers: limits must rise, below 1e32"
+            assert tier.maintenance_rate > 0, "tiers: maintenance rate"
             assert tier.initial_rate >= tier.maintenance_rate, "tiers: initial below maintenance"
-            assert tier.initial_rate <= 10**18, "tiers: initial above 100 %"
+            assert tier.initial_rate <= RATE_ONE, "tiers: initial above 100 %"
             assert (
                 tier.maintenance_rate >= before.maintenance_rate and tier.initial_rate >= before.initial_rate
             ), "tiers: rates must not fall"
-            # the requirement must not fall where one tier ends and the next begins
+            # neither margin may fall where one tier ends and the next begins
+            rise: uint256 = min(
+                tier.initial_rate - before.initial_rate, tier.maintenance_rate - before.maintenance_rate
+            )
             assert (
                 tier.deduction >= before.deduction
-                and tier.deduction - before.deduction
-                <= (tier.maintenance_rate - before.maintenance_rate) * before.limit // 10**18
+                and tier.deduction - before.deduction <= rise * before.limit * LIMIT_UNIT // RATE_ONE
+                and tier.deduction < 2**88
             ), "tiers: deduction out of range"
             word = (
                 (tier.limit << 168)
                 | (tier.deduction << 80)
-                | ((tier.initial_rate // RATE_UNIT) << 40)
-                | (tier.maintenance_rate // RATE_UNIT)
+                | (tier.initial_rate << 40)
+                | tier.maintenance_rate
             )
             before = tier
         extcall Clearinghouse(clearinghouse).set_word(TIERS, market, i, convert(word, int256))

@@ -5,7 +5,8 @@
 @license Apache-2.0
 @notice Up to eight tiers a market, as exchanges publish them: a position whose notional is within `limit` needs
         notional * rate - deduction. The last tier also serves everything above its limit.
-        One word a tier: limit u88 (WAD) | deduction u88 (WAD) | initial rate u40 (1e-12) | maintenance rate u40 (1e-12).
+        One word a tier: limit u88 (1e6 wei of WAD) | deduction u88 (WAD) | initial rate u40 (1e-12) | maintenance rate u40
+        (1e-12).
 """
 
 from contracts.modules import fixed_point
@@ -14,7 +15,8 @@ MAX_TIERS: constant(uint256) = 8
 MAX_MARKETS: constant(uint256) = 8
 U40: constant(uint256) = 2**40 - 1
 U88: constant(uint256) = 2**88 - 1
-# rates are kept in 1e-12
+# limits are kept in 1e6 wei, rates in 1e-12
+LIMIT_UNIT: constant(int256) = 10**6
 RATE_ONE: constant(int256) = 10**12
 
 tiers: public(uint256[MAX_TIERS][MAX_MARKETS])
@@ -28,7 +30,8 @@ def _tier(market: uint256, notional: int256) -> uint256:
     """
     word: uint256 = self.tiers[market][0]
     for i: uint256 in range(1, MAX_TIERS):
-        if notional <= convert(word >> 168, int256):
+        # unsafe: 88 + 20 bits
+        if notional <= unsafe_mul(convert(word >> 168, int256), LIMIT_UNIT):
             break
         higher: uint256 = self.tiers[market][i]
         if higher == 0:
