@@ -46,7 +46,7 @@ ROWS: dict[str, tuple[int | None, str]] = {
     "each further level, another maker": (45_000, "79k / 77k / 79k / 43k"),
     "close, 1 level": (None, "265k / 444k / 168k / -"),
     "liquidation, full, 1 level": (175_000, "173k / 1,125k / 137k / -"),
-    "liquidation, partial, 1 level": (175_000, "173k / 1,213k / 139k / -"),
+    "liquidation, partial, 1 level": (None, "173k / 1,213k / 139k / -"),
     "liquidation the vault pays for, 1 level": (None, "refused / 1,099k / 131k / -"),
     "deleverage by index, 20 accounts a side": (150_000, "164k each / none / 139k each / -"),
     "deleverage by index, 40 accounts a side": (150_000, "164k each / none / 139k each / -"),

@@ -62,7 +62,8 @@ deployer: immutable(address)
 
 
 struct Standing:
-    # an account before a liquidation in one market: all WAD
+    # an account before a liquidation in one market, and the market's book: all WAD
+    book: address
     equity: int256
     maintenance: int256
     position_maintenance: int256
@@ -406,6 +407,7 @@ def standing(account: uint256, market: uint256) -> Standing:
     maintenance: int256 = accounts._margins(a, market, m.mark)[1]
     tier: uint256 = margin_schedule._tier(market, accounts._value(a.size, m.mark))
     return Standing(
+        book=convert(convert(m.terms & markets.U160, uint256), address),
         equity=accounts._equity(a, m.mark),
         maintenance=maintenance + a.rest_maintenance,
         position_maintenance=maintenance,

@@ -14,12 +14,11 @@
      config       bits 0-63 trip WAD | 64-127 resume WAD | 128-135 markets that have a cap, one bit each
      caps         per market a cap word             modules/rolling_cap.vy
      spent        per market two words of lanes     modules/rolling_cap.vy
-     flows        per market bits 0-127 inflow | 128-255 outflow, since the beginning
+     flows        per market bits 0-115 inflow | 116-231 outflow, since the beginning | 232-255 hour of the last
+     starts       per market a ring of a week: the flows word with which an hour began, under that hour; hours
+                  without a flow are left out
      deficits     per market the deficit asked for, paid or not
-     hours        ring of a week: bits 0-63 hour | 64-127 balance at its end | 128-191 inflow | 192-255 outflow,
-                  in steps of 10**-6 token. Inflow and outflow are differences of rounded balances, so
-                  balance = balance before + inflow - outflow is exact, and idle hours can be left out.
-     An inflow within the hour writes three words: state, flows, hours.
+     An inflow within the hour writes two words: state, flows.
 """
 
 from contracts.modules import access
@@ -56,7 +55,8 @@ STEP_DECIMALS: constant(uint256) = 6
 # the books fit 60 bits in steps: a trillion tokens
 MAX_STEPS: constant(uint256) = 2**60 - 1
 LANE_MASK: constant(uint256) = 2**64 - 1
-FLOW_MASK: constant(uint256) = 2**128 - 1
+FLOW_MASK: constant(uint256) = 2**116 - 1
+TOTALS_MASK: constant(uint256) = 2**232 - 1
 
 TOKEN: immutable(address)
 UNIT: immutable(uint256)
@@ -100,7 +100,7 @@ caps: uint256[MARKETS]
 spent: uint256[2][MARKETS]
 flows: uint256[MARKETS + 1]
 deficits: uint256[MARKETS]
-hours: uint256[RING]
+starts: uint256[RING][MARKETS + 1]
 
 
 event Inflow:
@@ -400,7 +400,7 @@ def ledger(market: uint256) -> Ledger:
     deficit: uint256 = 0
     if market < MARKETS:
         deficit = self.deficits[market]
-    return Ledger(inflow=flow & FLOW_MASK, outflow=flow >> 128, deficit=deficit)
+    return Ledger(inflow=flow & FLOW_MASK, outflow=(flow >> 116) & FLOW_MASK, deficit=deficit)
 
 
 @external
@@ -408,27 +408,25 @@ def ledger(market: uint256) -> Ledger:
 def history(n: uint256) -> DynArray[HistoryEntry, RING]:
     """
     @notice The last hours, the present one first, without gaps, as far back as the vault exists.
-    @dev Walks back from the present balance; an hour without an entry of its own had no flow.
+    @dev Walks back from the present balance and totals; a market without a start in an hour had no flow in it.
     @param n How many hours, at most 168.
-    @return time (start of the hour, seconds), balance at its end, inflow and outflow, in token units rounded
-            down to 10**-6 token.
+    @return time (start of the hour, seconds), balance at its end, inflow and outflow, in token units.
     """
     entries: DynArray[HistoryEntry, RING] = []
     present: uint256 = block.timestamp // HOUR
-    balance: uint256 = breaker._unpack(self.state).books // UNIT
+    balance: uint256 = breaker._unpack(self.state).books
+    later: uint256[MARKETS + 1] = self.flows
     for age: uint256 in range(min(min(n, RING), present - FIRST_HOUR + 1), bound=RING):
         hour: uint256 = present - age
         inflow: uint256 = 0
         outflow: uint256 = 0
-        word: uint256 = self.hours[hour % RING]
-        if word & LANE_MASK == hour:
-            inflow = (word >> 128) & LANE_MASK
-            outflow = word >> 192
-        entries.append(
-            HistoryEntry(
-                time=hour * HOUR, balance=balance * UNIT, inflow=inflow * UNIT, outflow=outflow * UNIT
-            )
-        )
+        for market: uint256 in range(MARKETS + 1):
+            start: uint256 = self.starts[market][hour % RING]
+            if start >> 232 == hour:
+                inflow += (later[market] & FLOW_MASK) - (start & FLOW_MASK)
+                outflow += ((later[market] >> 116) & FLOW_MASK) - ((start >> 116) & FLOW_MASK)
+                later[market] = start
+        entries.append(HistoryEntry(time=hour * HOUR, balance=balance, inflow=inflow, outflow=outflow))
         balance = balance + outflow - inflow
     return entries
 
@@ -459,9 +457,7 @@ def _book_inflow(market: uint256, kind: uint256, amount: uint256) -> uint256:
     if state.is_open:
         state = self._latch(state)
     self.state = breaker._pack(state)
-    self._record(before, state.books)
-    # the lower half cannot run over: each flow is below 2**100, and as much must have left in between
-    self.flows[market] += booked
+    self._record(market, booked)
     log Inflow(market=market, kind=kind, amount=booked, assets=state.books)
     return booked
 
@@ -479,10 +475,8 @@ def _book_outflow(market: uint256, requested: uint256) -> (uint256, uint256):
     config: uint256 = self.config
     paid: uint256 = min(requested, self._coverage(state, config, market))
     if paid != 0:
-        before: uint256 = state.books
         state.books -= paid
-        self._record(before, state.books)
-        self.flows[market] += paid << 128
+        self._record(market, paid << 116)
         if self._is_capped(config, market):
             # unsafe: a payment is below 2**104
             steps: uint256 = unsafe_div(unsafe_add(paid, unsafe_sub(UNIT, 1)), UNIT)
@@ -578,25 +572,16 @@ def _latch(state: breaker.State) -> breaker.State:
 
 
 @internal
-def _record(before: uint256, after: uint256):
+def _record(market: uint256, flow: uint256):
     """
-    @notice Enter a change of the books into the present hour.
-    @param before Books before, token units.
-    @param after Books after, token units.
+    @notice Enter a flow into a market's totals, and the hour's start if it is the first of the hour.
+    @param market The market.
+    @param flow Token units, where the flows word has them.
     """
+    word: uint256 = self.flows[market]
     hour: uint256 = block.timestamp // HOUR
-    word: uint256 = self.hours[hour % RING]
-    inflow: uint256 = 0
-    outflow: uint256 = 0
-    if word & LANE_MASK == hour:
-        inflow = (word >> 128) & LANE_MASK
-        outflow = word >> 192
-    old: uint256 = unsafe_div(before, UNIT)
-    new: uint256 = unsafe_div(after, UNIT)
-    # unsafe: lanes are below 2**64, balances below 2**60; a turnover that outgrows its lane within an hour
-    # (18 trillion tokens) is cut off
-    if new > old:
-        inflow = min(unsafe_add(inflow, unsafe_sub(new, old)), LANE_MASK)
-    else:
-        outflow = min(unsafe_add(outflow, unsafe_sub(old, new)), LANE_MASK)
-    self.hours[hour % RING] = hour | (new << 64) | (inflow << 128) | (outflow << 192)
+    if word >> 232 != hour:
+        word = (hour << 232) | (word & TOTALS_MASK)
+        self.starts[market][hour % RING] = word
+    # unsafe: a flow is below 2**100, and no total nears 2**116: that is 10**16 tokens of 18 decimals
+    self.flows[market] = unsafe_add(word, flow)

@@ -61,6 +61,7 @@ struct Matched:
 
 
 struct Standing:
+    book: address
     equity: int256
     maintenance: int256
     position_maintenance: int256
@@ -75,7 +76,6 @@ struct Standing:
 interface Clearinghouse:
     def token() -> address: view
     def unpaid(market: uint256) -> uint256: view
-    def book_of(market: uint256) -> address: view
     def standing(account: uint256, market: uint256) -> Standing: view
     def deficit(account: uint256) -> uint256: view
     def deleverage_by_index(account: uint256, market: uint256) -> (uint256, int256): nonpayable
@@ -254,8 +254,7 @@ def closable(account: uint256, market: uint256) -> uint256:
     standing: Standing = staticcall Clearinghouse(clearinghouse).standing(account, market)
     if standing.equity >= standing.maintenance:
         return 0
-    book: address = staticcall Clearinghouse(clearinghouse).book_of(market)
-    return self._closable(standing, book, liquidation_rules._unpacked(self.words[market]))
+    return self._closable(standing, liquidation_rules._unpacked(self.words[market]))
 
 
 # waterfall
@@ -272,17 +271,16 @@ def _liquidate(
     assert not standing.stale, "liquidate: stale index"
     assert standing.equity < standing.maintenance, "liquidate: healthy"
     params: liquidation_rules.Params = liquidation_rules._unpacked(self.words[market])
-    book: address = staticcall Clearinghouse(clearinghouse).book_of(market)
-    target: uint256 = self._closable(standing, book, params)
+    target: uint256 = self._closable(standing, params)
     wanted: uint256 = target
     if max_size < target and not with_deleverage:
         wanted = max_size
         if max_size != 0:
             # no slivers: they would leave other people's orders in crumbs
-            wanted = min(target, max(max_size, staticcall Book(book).min_size()))
+            wanted = min(target, max(max_size, staticcall Book(standing.book).min_size()))
     sent: uint256 = 0
     done: Matched = empty(Matched)
-    sent, done = self._close_on_book(account, market, book, wanted, standing, params)
+    sent, done = self._close_on_book(account, market, wanted, standing, params)
     closed: uint256 = done.filled
 
     deleveraged: bool = False
@@ -323,7 +321,6 @@ def _liquidate(
 def _close_on_book(
     account: uint256,
     market: uint256,
-    book: address,
     wanted: uint256,
     standing: Standing,
     params: liquidation_rules.Params,
@@ -336,7 +333,7 @@ def _close_on_book(
     is_buy: bool = standing.size < 0
     mark: uint256 = convert(standing.mark, uint256)
     terms: Terms = Terms(penalty_rate=params.penalty_rate, surplus_share=params.surplus_share, budget=0)
-    done: Matched = extcall Book(book).liquidate(
+    done: Matched = extcall Book(standing.book).liquidate(
         account, is_buy, wanted, self._limit(mark, is_buy, params.max_slippage), terms
     )
     if done.answer != NEEDS_COVER:
@@ -350,7 +347,7 @@ def _close_on_book(
     terms.budget = (staticcall Vault(vault).coverage(market)) * unit
     if terms.budget == 0:
         return sent, done
-    more: Matched = extcall Book(book).liquidate(
+    more: Matched = extcall Book(standing.book).liquidate(
         account, is_buy, wanted - done.filled, self._limit(mark, is_buy, params.cover_slippage), terms
     )
     paid: uint256 = self._cover(market, more.cover)
@@ -375,9 +372,11 @@ def _limit(mark: uint256, is_buy: bool, slippage: uint256) -> uint256:
     """
     @notice Worst price (WAD) so far from the mark.
     """
+    # unsafe: marks have 88 bits, the slippage is at most 50 %
+    distance: uint256 = unsafe_div(unsafe_mul(mark, slippage), WAD)
     if is_buy:
-        return mark + mark * slippage // WAD
-    return mark - mark * slippage // WAD
+        return unsafe_add(mark, distance)
+    return unsafe_sub(mark, distance)
 
 
 @internal
@@ -477,7 +476,7 @@ def _pay_keeper(market: uint256, reward: uint256, penalty: uint256, deleveraged:
 
 @internal
 @view
-def _closable(standing: Standing, book: address, params: liquidation_rules.Params) -> uint256:
+def _closable(standing: Standing, params: liquidation_rules.Params) -> uint256:
     """
     @notice Size that a liquidation closes (WAD): at least the book's minimum, and everything rather than leave less.
     """
@@ -494,7 +493,7 @@ def _closable(standing: Standing, book: address, params: liquidation_rules.Param
     )
     if quantity >= size:
         return size
-    least: uint256 = staticcall Book(book).min_size()
+    least: uint256 = staticcall Book(standing.book).min_size()
     quantity = max(quantity, least)
     if quantity + least > size:
         return size

@@ -100,7 +100,10 @@ def _partial(
     @param maintenance Maintenance margin of the account (WAD).
     @param rate Marginal maintenance rate of the position (WAD).
     """
-    if size * mark // WAD < params.full_below or equity * WAD < params.full_threshold * maintenance:
+    # unsafe: sizes have 96 bits, marks 88, money 128, rates 60
+    if unsafe_div(unsafe_mul(size, mark), WAD) < params.full_below or unsafe_mul(equity, WAD) < unsafe_mul(
+        params.full_threshold, maintenance
+    ):
         return max_value(uint256)
     freed: uint256 = rate * (WAD + params.buffer) // WAD
     if freed <= params.penalty_rate:
@@ -120,7 +123,9 @@ def _reward(params: Params, notional: uint256, whole: bool) -> uint256:
             cut into pieces does not earn it again and again; and no reward is above the full penalty of the notional, so
             that tiny accounts cannot be farmed.
     """
-    reward: uint256 = params.reward_rate * notional // WAD
+    # unsafe: rates have 60 bits, notionals 184
+    reward: uint256 = unsafe_div(unsafe_mul(params.reward_rate, notional), WAD)
     if whole:
         reward = max(reward, params.reward_min)
-    return min(min(reward, params.reward_max), params.penalty_rate * notional // WAD)
+    full_penalty: uint256 = unsafe_div(unsafe_mul(params.penalty_rate, notional), WAD)
+    return min(min(reward, params.reward_max), full_penalty)

@@ -26,9 +26,15 @@ def _pull(token: address, sender: address, amount: uint256) -> uint256:
     if amount == 0:
         return 0
     before: uint256 = self._balance(token, self)
-    self._call(
-        token, abi_encode(sender, self, amount, method_id=method_id("transferFrom(address,address,uint256)"))
+    success: bool = False
+    answer: Bytes[32] = b""
+    success, answer = raw_call(
+        token,
+        abi_encode(sender, self, amount, method_id=method_id("transferFrom(address,address,uint256)")),
+        max_outsize=32,
+        revert_on_failure=False,
     )
+    self._accepted(token, success, answer)
     return self._gain(before, self._balance(token, self), amount)
 
 
@@ -45,7 +51,15 @@ def _push(token: address, receiver: address, amount: uint256) -> uint256:
         return 0
     own_before: uint256 = self._balance(token, self)
     before: uint256 = self._balance(token, receiver)
-    self._call(token, abi_encode(receiver, amount, method_id=method_id("transfer(address,uint256)")))
+    success: bool = False
+    answer: Bytes[32] = b""
+    success, answer = raw_call(
+        token,
+        abi_encode(receiver, amount, method_id=method_id("transfer(address,uint256)")),
+        max_outsize=32,
+        revert_on_failure=False,
+    )
+    self._accepted(token, success, answer)
     own_after: uint256 = self._balance(token, self)
     # a fee taken from the sender on top would be paid with what belongs to others
     assert own_after >= own_before or own_before - own_after <= amount, FAILED
@@ -56,7 +70,8 @@ def _push(token: address, receiver: address, amount: uint256) -> uint256:
 @pure
 def _gain(before: uint256, after: uint256, amount: uint256) -> uint256:
     assert after >= before, FAILED
-    return min(after - before, amount)
+    # unsafe: just compared
+    return min(unsafe_sub(after, before), amount)
 
 
 @internal
@@ -67,10 +82,8 @@ def _balance(token: address, holder: address) -> uint256:
 
 
 @internal
-def _call(token: address, data: Bytes[100]):
-    success: bool = False
-    answer: Bytes[32] = b""
-    success, answer = raw_call(token, data, max_outsize=32, revert_on_failure=False)
+@view
+def _accepted(token: address, success: bool, answer: Bytes[32]):
     assert success, FAILED
     if len(answer) == 0:
         assert token.is_contract, FAILED

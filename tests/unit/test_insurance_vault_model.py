@@ -98,12 +98,11 @@ class Model:
         for hour in range(self.now // HOUR, max(self.now // HOUR - min(n, 168), self.first // HOUR - 1), -1):
             before, inflow, outflow = 0, 0, 0
             for time, books in self.changes:
-                rounded = books // self.step * self.step
                 if time // HOUR == hour:
-                    inflow += max(0, rounded - before)
-                    outflow += max(0, before - rounded)
+                    inflow += max(0, books - before)
+                    outflow += max(0, before - books)
                 if time // HOUR <= hour:
-                    before = rounded
+                    before = books
             rows.append((hour * HOUR, before, inflow, outflow))
         return rows
 
