@@ -1,4 +1,4 @@
-"""What the keeper path costs, every transaction cold: deleveraging is the same for 3 accounts and for 60.
+"""What the keeper path costs, every transaction cold: deleveraging is the same for 3 accounts and for 60."""
 
 from __future__ import annotations
 
