@@ -321,7 +321,7 @@ ACTORS = 4
     ),
 )
 def test_what_is_paid_is_what_is_received(decimals, interest, steps):
-    """Any trades between any four, at any rate and price: nothing from nowhere, and dust is counted in wei."""
+    """Any trades between four, at any rate and price: nothing from nowhere, and dust is counted in wei."""
     odd = plain_market(
         tick_size=1_234_567_890_123_457,
         lot_size=1,
