@@ -243,7 +243,7 @@ def _only_owner_of_known(market: uint256):
 def _set_terms(market: uint256, terms: MarketTerms):
     assert abs(terms.maker_fee) <= WAD // 10, "terms: maker fee out of range"
     assert terms.taker_fee >= 0 and terms.taker_fee <= WAD // 10, "terms: taker fee out of range"
-    # compared as they are kept: flooring a rebate must not put it above the taker fee
+    # compared as they are kept
     assert terms.maker_fee // PPB + terms.taker_fee // PPB >= 0, "terms: rebate above taker fee"
     assert terms.vault_share <= BP, "terms: vault share above 100 %"
     assert terms.max_age > 0 and terms.max_age <= U16, "terms: max age out of range"
