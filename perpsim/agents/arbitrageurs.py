@@ -23,38 +23,41 @@ class IndexArbitrageurs:
         self._config = config
         self._desk = desk
         self._appetite = rng.uniform(0.7, 1.3, len(members))
+        self._keenest = float(self._appetite.min(initial=1.0))
         self._offset = rng.integers(0, config.top_up_blocks, len(members))
 
     def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
         """At most one order each."""
-        config = self._config
-        count = len(self.members)
-        draws = rng.random((count, 2))
+        config, members = self._config, self.members
         fair = view.price(config.lag_blocks)
-        stock = self.members.of(view.size) * fair
-        equity = self.members.of(view.equity)
         txs: list[Tx] = []
-        for row in range(count):
-            address = self.members.addresses[row]
-            if self.members.ids[row] == 0:
+        for row in np.flatnonzero((view.block + self._offset) % config.top_up_blocks == 0).tolist():
+            lack = config.capital - float(view.equity[members.ids[row]])
+            if members.ids[row] and lack > 0.2 * config.capital:
+                txs.append(self._desk.deposit(lack, members.addresses[row], 0.05))
+        # Nobody moves for less than a quarter of the keenest threshold.
+        least = 0.25 * self._keenest * config.threshold
+        cheap = 0 < view.ask < fair * (1 - least)
+        dear = view.bid > fair * (1 + least)
+        if not cheap and not dear:
+            return txs
+        draws = rng.random((len(members), 2)).tolist()
+        for row, (draw, appetite) in enumerate(draws):
+            if members.ids[row] == 0:
                 continue
-            arrival = 0.05 + 0.9 * draws[row, 0]
-            if (view.block + self._offset[row]) % config.top_up_blocks == 0:
-                lack = config.capital - equity[row]
-                if lack > 0.2 * config.capital:
-                    txs.append(self._desk.deposit(lack, address, 0.05))
             # Stock is expensive to carry: the fuller the book, the larger the gap that is worth it.
-            load = stock[row] / config.inventory_limit
-            threshold = config.threshold * self._appetite[row]
+            load = float(view.size[members.ids[row]]) * fair / config.inventory_limit
+            threshold = config.threshold * float(self._appetite[row])
             buy_below = fair * (1 - threshold * max(0.25, 1 + 2 * load))
             sell_above = fair * (1 + threshold * max(0.25, 1 - 2 * load))
-            amount = config.order * (0.5 + draws[row, 1])
-            if view.ask and view.ask < buy_below and load < 1:
-                order = self._desk.order(address, amount / fair, buy_below, arrival)
-            elif view.bid and view.bid > sell_above and load > -1:
-                order = self._desk.order(address, -amount / fair, sell_above, arrival)
+            size = config.order * (0.5 + appetite) / fair
+            if cheap and view.ask < buy_below and load < 1:
+                limit = buy_below
+            elif dear and view.bid > sell_above and load > -1:
+                size, limit = -size, sell_above
             else:
                 continue
+            order = self._desk.order(members.addresses[row], size, limit, 0.05 + 0.9 * draw)
             if order is not None:
                 txs.append(order)
         return txs

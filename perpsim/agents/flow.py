@@ -47,7 +47,7 @@ class MomentumTraders:
         """Each looks at the market with probability `activity`."""
         config = self._config
         awake = np.flatnonzero(rng.random(len(self.members)) < config.activity)
-        if not awake.size or view.mark <= 0:
+        if not awake.size:
             return []
         signal = view.returned(config.lag_blocks, config.window_blocks)
         txs: list[Tx] = []
@@ -74,7 +74,7 @@ class NoiseTraders:
         """Each trades with probability `activity`."""
         config = self._config
         awake = np.flatnonzero(rng.random(len(self.members)) < config.activity)
-        if not awake.size or view.mark <= 0:
+        if not awake.size:
             return []
         txs: list[Tx] = []
         for row, (draw, wish) in zip(awake.tolist(), rng.random((awake.size, 2)).tolist()):

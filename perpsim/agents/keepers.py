@@ -26,6 +26,9 @@ class Sight:
     fund: float
 
 
+_CALM = Sight(-1, np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), np.zeros(0), 0.0)
+
+
 @dataclass(frozen=True)
 class Call:
     """One liquidation to send."""
@@ -105,8 +108,10 @@ class Keepers:
 
     def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
         """Liquidations of all keepers."""
-        draws = rng.random(len(self.keepers))
         self._seen.append(look(view))
+        if not any(sight.ids.size for sight in self._seen):
+            return []
+        draws = rng.random(len(self.keepers))
         txs: list[Tx] = []
         for keeper, draw in zip(self.keepers, draws):
             config = keeper.config
@@ -123,6 +128,8 @@ class Keepers:
 def look(view: View) -> Sight:
     """The accounts under their maintenance margin at the start of a block."""
     ids = view.underwater
+    if not ids.size:
+        return _CALM
     return Sight(
         block=view.block,
         ids=ids,

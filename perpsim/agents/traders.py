@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from perpsim.agents.base import BoolArray, FloatArray, IntArray, Members, View
@@ -11,7 +13,6 @@ from perpsim.simulation.scenario import Traders
 
 ABSENT, FUNDED, OPEN = 0, 1, 2
 
-_NEVER = 2**62
 _UNREACHED = 1e12
 _ENTRY_SLIPPAGE = 0.005
 _EXIT_SLIPPAGE = 0.03
@@ -62,87 +63,107 @@ class LeveragedTraders:
         self._attention: FloatArray = rng.uniform(0.02, 0.2, count)
         self._reserve: FloatArray = self.stake * rng.uniform(0.5, 2.0, count)
         self._stage: IntArray = np.full(count, ABSENT, dtype=np.int64)
-        self._next: IntArray = rng.integers(0, config.arrival_blocks, count)
+        # No order before this block; one who waits for a position to open counts the tries.
+        self._next: IntArray = np.zeros(count, dtype=np.int64)
+        self._tries: IntArray = np.zeros(count, dtype=np.int64)
+        self._paid: FloatArray = np.zeros(count)
+        self._leaving: list[int] = []
+        self._asked = -1
+        self._calendar: dict[int, list[int]] = {}
+        self._funded: list[int] = []
+        self._open: IntArray = np.zeros(0, dtype=np.int64)
+        arrivals = rng.integers(0, config.arrival_blocks, count)
         late = rng.random(count) < config.late_share
         delay = rng.random(count) * config.late_hours * 3600 / seconds_per_block
-        self._next[late] = config.arrival_blocks + delay[late].astype(np.int64)
-        self._tries: IntArray = np.zeros(count, dtype=np.int64)
-        self._leaving: list[int] = []
-        self._paid: FloatArray = np.zeros(count)
+        arrivals[late] = config.arrival_blocks + delay[late].astype(np.int64)
+        for row, block in enumerate(arrivals.tolist()):
+            self._expect(row, block)
+
+    def _expect(self, row: int, block: int) -> None:
+        """Note that a trader arrives (again) in `block`."""
+        self._calendar.setdefault(block, []).append(row)
 
     def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
         """Deposits, orders and withdrawals of this block."""
-        if view.mark <= 0:
-            return []
-        size = self.members.of(view.size)
-        equity = self.members.of(view.equity)
-        self._notice(rng, view, size)
-        due = self._next <= view.block
-        absent = self._stage == ABSENT
-        ready = due & (self._stage == FUNDED) & (equity > 0) & (size == 0)
+        self._notice(rng, view)
         txs: list[Tx] = []
         if self._leaving:
-            txs += self._leave(rng, equity)
-        if (due & absent).any():
-            txs += self._arrive(rng, np.flatnonzero(due & absent), view, equity)
-        if ready.any():
-            txs += self._open(rng, np.flatnonzero(ready), view, equity)
-        txs += self._manage(rng, due & (self._stage == OPEN) & (size != 0), view, equity, size)
+            txs += self._leave(rng, view)
+        if self._funded:
+            txs += self._enter(rng, view)
+        # Before the first price nobody is asked: those who came meanwhile arrive now.
+        arrivals = [
+            row for block in range(self._asked + 1, view.block + 1) for row in self._calendar.pop(block, ())
+        ]
+        self._asked = view.block
+        if arrivals:
+            txs += self._arrive(rng, arrivals, view)
+        if self._open.size:
+            txs += self._manage(rng, view)
         return txs
 
-    def _notice(self, rng: np.random.Generator, view: View, size: FloatArray) -> None:
+    def _notice(self, rng: np.random.Generator, view: View) -> None:
         """Follow what became of orders: positions that opened, and positions that are gone."""
-        config = self._config
-        flat = size == 0
-        self._stage[(self._stage == FUNDED) & ~flat] = OPEN
-        gone = np.flatnonzero((self._stage == OPEN) & flat)
-        if not gone.size:
+        ids = self.members.ids
+        opened = [row for row in self._funded if view.size[ids[row]] != 0]
+        gone = self._open[view.size[ids[self._open]] == 0]
+        if not opened and not gone.size:
             return
-        draws = rng.random((gone.size, 3))
+        self._stage[opened] = OPEN
         self._stage[gone] = ABSENT
-        hours = -np.log1p(-draws[:, 0]) * config.return_hours
-        wait = np.minimum(hours * 3600 / self._seconds, _NEVER / 2).astype(np.int64)
-        back = draws[:, 1] < config.return_share
-        self._next[gone] = np.where(back, view.block + 1 + wait, _NEVER)
-        # Whoever comes back decides anew: the sides of a crash change hands.
-        sides = np.where(draws[:, 2] < config.long_share, 1.0, -1.0)
-        self.side[gone[back]] = sides[back]
-        self._leaving += gone[~back].tolist()
+        self._funded = [row for row in self._funded if self._stage[row] == FUNDED]
+        self._open = np.flatnonzero(self._stage == OPEN)
+        config = self._config
+        for row, (wait, stay, side) in zip(gone.tolist(), rng.random((gone.size, 3)).tolist()):
+            if stay >= config.return_share:
+                self._leaving.append(row)
+                continue
+            hours = -math.log1p(-wait) * config.return_hours
+            self._expect(row, view.block + 1 + int(hours * 3600 / self._seconds))
+            # Whoever comes back decides anew: the sides of a crash change hands.
+            self.side[row] = 1.0 if side < config.long_share else -1.0
 
-    def _arrive(self, rng: np.random.Generator, rows: IntArray, view: View, equity: FloatArray) -> list[Tx]:
+    def _equity(self, row: int, view: View) -> float:
+        return float(view.equity[self.members.ids[row]])
+
+    def _arrive(self, rng: np.random.Generator, rows: list[int], view: View) -> list[Tx]:
         """Fresh money for those whose time has come."""
         txs: list[Tx] = []
-        for row, draw in zip(rows.tolist(), rng.random(rows.size).tolist()):
-            lack = float(self.stake[row]) - max(0.0, float(equity[row]))
+        for row, draw in zip(rows, rng.random(len(rows)).tolist()):
+            lack = float(self.stake[row]) - max(0.0, self._equity(row, view))
             if lack > 0.05 * self.stake[row]:
                 txs.append(self._desk.deposit(lack, self.members.addresses[row], draw))
-        self._stage[rows] = FUNDED
-        self._paid[rows] = self.stake[rows]
-        self._tries[rows] = 0
-        self._next[rows] = view.block + self._config.lag_blocks
+            self._stage[row] = FUNDED
+            self._paid[row] = self.stake[row]
+            self._tries[row] = 0
+            self._next[row] = view.block + self._config.lag_blocks
+            self._funded.append(row)
         return txs
 
-    def _leave(self, rng: np.random.Generator, equity: FloatArray) -> list[Tx]:
+    def _leave(self, rng: np.random.Generator, view: View) -> list[Tx]:
         """Those who will not return take out what is left."""
         rows, self._leaving = self._leaving, []
-        return [
-            self._desk.withdraw(self.members.addresses[row], float(equity[row]), draw)
-            for row, draw in zip(rows, rng.random(len(rows)).tolist())
-            if equity[row] > 1.0
-        ]
-
-    def _open(self, rng: np.random.Generator, rows: IntArray, view: View, equity: FloatArray) -> list[Tx]:
-        """Market orders of those who have paid in and hold nothing yet."""
         txs: list[Tx] = []
-        for row, (draw, pause) in zip(rows.tolist(), rng.random((rows.size, 2)).tolist()):
+        for row, draw in zip(rows, rng.random(len(rows)).tolist()):
+            equity = self._equity(row, view)
+            if equity > 1.0:
+                txs.append(self._desk.withdraw(self.members.addresses[row], equity, draw))
+        return txs
+
+    def _enter(self, rng: np.random.Generator, view: View) -> list[Tx]:
+        """Market orders of those who have paid in and hold nothing yet."""
+        ready = [row for row in self._funded if self._next[row] <= view.block and self._equity(row, view) > 0]
+        txs: list[Tx] = []
+        for row, (draw, pause) in zip(ready, rng.random((len(ready), 2)).tolist()):
             if self._tries[row] >= _TRIES:
-                self._stage[row], self._next[row] = ABSENT, _NEVER
+                self._stage[row] = ABSENT
+                self._funded.remove(row)
                 self._leaving.append(row)
                 continue
             self._tries[row] += 1
             self._next[row] = view.block + 1 + int(20 * pause)
-            wanted = self.leverage[row] * (1 - _KEPT) * equity[row] / view.mark
-            order = self._order(row, float(self.side[row] * wanted), view, draw, _ENTRY_SLIPPAGE)
+            wanted = float(self.leverage[row]) * (1 - _KEPT) * self._equity(row, view) / view.mark
+            order = self._order(row, float(self.side[row]) * wanted, view, draw, _ENTRY_SLIPPAGE)
             if order is None:
                 # Too small to trade: gives up.
                 self._tries[row] = _TRIES
@@ -150,36 +171,46 @@ class LeveragedTraders:
                 txs.append(order)
         return txs
 
-    def _manage(
-        self, rng: np.random.Generator, idle: BoolArray, view: View, equity: FloatArray, size: FloatArray
-    ) -> list[Tx]:
+    def _manage(self, rng: np.random.Generator, view: View) -> list[Tx]:
         """Stops, profits taken, ordinary turnover, positions cut, margin added."""
+        rows = self._open
+        ids = self.members.ids[rows]
+        equity, size, paid = view.equity[ids], view.size[ids], self._paid[rows]
+        idle = self._next[rows] <= view.block
         # Stop orders of bots need no attention. Where randomness decides, it is only drawn for those whom
         # the state allows to act: most blocks, nobody.
-        closing = idle & (equity < self._stop_below * self._paid)
+        closing = idle & (equity < self._stop_below[rows] * paid)
         rate = self._seconds / (3600 * self._config.turnover_hours)
-        bored = rng.integers(0, len(self.members), rng.binomial(len(self.members), rate))
-        closing[bored] |= idle[bored]
-        content = np.flatnonzero(idle & (equity > self._take_above * self._paid))
-        closing[self._awake(rng, content)] = True
+        bored = rng.binomial(rows.size, rate)
+        if bored:
+            closing[rng.integers(0, rows.size, bored)] = True
+        content = idle & (equity > self._take_above[rows] * paid)
+        if content.any():
+            closing |= self._awake(rng, content, rows)
         txs: list[Tx] = []
-        rows = np.flatnonzero(closing)
-        for row, draw in zip(rows.tolist(), rng.random(rows.size).tolist()):
-            txs += self._reduce(row, -float(size[row]), view, draw)
+        if closing.any():
+            closing &= idle
+            chosen = np.flatnonzero(closing)
+            for at, draw in zip(chosen.tolist(), rng.random(chosen.size).tolist()):
+                txs += self._reduce(int(rows[at]), -float(size[at]), view, draw)
         # Whoever neither cuts nor adds has endless patience.
-        strained = idle & ~closing & (equity > 0)
-        strained &= np.abs(size) * view.mark > self._stretch * equity
-        rows = self._awake(rng, np.flatnonzero(strained))
-        for row, draw in zip(rows.tolist(), rng.random(rows.size).tolist()):
-            if self._cuts[row]:
-                txs += self._reduce(row, -0.5 * float(size[row]), view, draw)
-            else:
-                txs += self._add_margin(row, float(equity[row]), float(size[row]), view, draw)
+        strained = idle & ~closing & (np.abs(size) * view.mark > self._stretch[rows] * equity) & (equity > 0)
+        if strained.any():
+            chosen = np.flatnonzero(self._awake(rng, strained, rows))
+            for at, draw in zip(chosen.tolist(), rng.random(chosen.size).tolist()):
+                row = int(rows[at])
+                if self._cuts[row]:
+                    txs += self._reduce(row, -0.5 * float(size[at]), view, draw)
+                else:
+                    txs += self._add_margin(row, float(equity[at]), float(size[at]), view, draw)
         return txs
 
-    def _awake(self, rng: np.random.Generator, rows: IntArray) -> IntArray:
-        """Those of `rows` who look at the market in this block."""
-        return rows[rng.random(rows.size) < self._attention[rows]]
+    def _awake(self, rng: np.random.Generator, candidates: BoolArray, rows: IntArray) -> BoolArray:
+        """Those of the candidates who look at the market in this block."""
+        chosen = np.flatnonzero(candidates)
+        awake = np.zeros_like(candidates)
+        awake[chosen] = rng.random(chosen.size) < self._attention[rows[chosen]]
+        return awake
 
     def _add_margin(self, row: int, equity: float, size: float, view: View, draw: float) -> list[Tx]:
         """Money from the reserve, until the leverage is what it was at the start."""

@@ -91,6 +91,7 @@ class Simulation:
         chain = self.protocol.chain
         view = self._view(block, time)
         txs = self.cast.oracle.update(self._rng, view)
+        # Before the first price there is nothing to decide on.
         if view.mark > 0:
             for population in self.cast.populations:
                 txs += population.update(self._rng, view)
