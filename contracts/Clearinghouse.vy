@@ -424,8 +424,8 @@ def standing(account: uint256, market: uint256) -> Standing:
 @nonreentrant
 def deleverage_by_index(account: uint256, market: uint256) -> (uint256, int256):
     """
-    @notice Close the whole position of a bankrupt account at its bankruptcy price against the other side by size. Only
-            the liquidator.
+    @notice Close the whole position of a bankrupt account at its bankruptcy price, or at the better of entry and mark if
+            that costs the other side less, against the other side by size. Only the liquidator.
     @param account Bankrupt account.
     @param market Market.
     @return Size closed (WAD) and the quote the account received for it (WAD, signed).
@@ -436,12 +436,13 @@ def deleverage_by_index(account: uint256, market: uint256) -> (uint256, int256):
     equity: int256 = accounts._equity(before, m.mark)
     assert equity < 0 and before.size != 0, "deleverage: not bankrupt"
     share: int256 = self._share(before, market, m.mark, equity)
-    # what the account receives so that it loses exactly its share; a short never receives, not even at price zero
-    quote: int256 = fixed_point._floor_div(before.size * m.mark, WAD) - share
+    # what the account receives so that it loses exactly its share, but no more than its entry or the mark gives it: the
+    # other side bears this position's loss, not one from elsewhere
+    worth: int256 = fixed_point._floor_div(before.size * m.mark, WAD)
+    quote: int256 = min(worth - share, max(worth, before.entry))
     counter: uint256 = markets.SHORT
     if before.size < 0:
         counter = markets.LONG
-        quote = min(quote, 0)
     after: accounts.Account = accounts._trade(before, -before.size, -quote)
     m = markets._close_pro_rata(market, m, counter, abs(before.size), -quote)
     m = markets._renew_if_empty(market, m)

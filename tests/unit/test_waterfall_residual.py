@@ -149,11 +149,11 @@ def ruined_short(exchange: Exchange, keeper: Actor, others: Any) -> Actor:
 @MARKET
 @BOTH_DECIMALS
 @pytest.mark.parametrize("fund", [0, 600, 5_000])
-def test_what_a_price_of_zero_leaves_is_charged_to_the_winners(
+def test_a_debt_from_elsewhere_is_not_closed_into_the_other_side(
     exchange: Exchange, keeper: Actor, fund: int
 ) -> None:
-    """`late` keeps 5 short at 4,000 and owes 21,000. Bought back at 0 that leaves 1,000: first the vault
-    pays, then the longs."""
+    """`late` keeps 5 short from 4,000 at a mark of 4,000 and owes 21,000 from before: the position closes at
+    4,000 and costs nobody anything; the debt goes to the vault, then to the longs up to their notional."""
     late = ruined_short(exchange, keeper, 10)
     holder = exchange.actor("holder")
     assert (late.size(), late.equity) == (-wad(5), -wad(21_000))
@@ -162,14 +162,14 @@ def test_what_a_price_of_zero_leaves_is_charged_to_the_winners(
     before = holder.equity
     sent = keeper.send(exchange.liquidator, "deleverage", late.account, 0)
     receipt = sent.event("DeleverageReceipt")
-    assert (receipt.quantity, receipt.bankruptcy_price, receipt.haircut) == (wad(5), 0, wad(20_000))
+    assert (receipt.quantity, receipt.bankruptcy_price, receipt.haircut) == (wad(5), wad(4_000), 0)
     assert receipt.deficit == wad(21_000)
     event = sent.event("BadDebtBooked")
-    covered = min(fund, 1_000)
-    assert (event.deficit, event.covered) == (wad(1_000), wad(covered))
-    assert (event.socialised, event.unpaid) == (wad(1_000 - covered), 0)
-    # 5 of the holder's 10 went at 0 instead of 4,000
-    assert before - holder.equity == wad(20_000 + 1_000 - covered)
+    assert (event.deficit, event.covered) == (wad(21_000), wad(fund))
+    # the longs still hold 5 at 4,000
+    socialised = min(21_000 - fund, 20_000)
+    assert (event.socialised, event.unpaid) == (wad(socialised), wad(21_000 - fund - socialised))
+    assert before - holder.equity == wad(socialised)
     assert late.collateral == late.size() == 0 and holder.size() == wad(5)
     exchange.check_invariants(dust=10, size_dust=10)
 
