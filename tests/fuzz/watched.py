@@ -1,8 +1,8 @@
 """An exchange that is looked at before and after every transaction, and what must hold between the two looks.
 
-The invariants are those of DESIGN.md 1.13. Dust: deleveraging by index takes sizes down to whole wei, so a side
-may lack up to a wei an account and deleveraging of its open interest; the exchange bears their value. Every
-other rounding is a wei of money a touch, in favour of the exchange.
+The invariants are those of DESIGN.md 1.13. Dust: deleveraging by index takes sizes down to whole wei, so a
+side may lack up to a wei an account and deleveraging of its open interest; the exchange bears their value.
+Every other rounding is a wei of money a touch, in favour of the exchange.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Watched:
     exchange: Exchange
     #: wei of size that each market's sides may lack by now
     size_dust: list[int]
-    #: highest mark seen in each market, WAD
+    #: highest price seen in each market, mark or bankruptcy price, WAD
     highest: list[int]
     touches: int = 0
     fund: int = 0
@@ -132,6 +132,10 @@ class Watched:
                 accounts = self.exchange.accounts[-1]
                 self.touches += accounts
                 self.size_dust[event.market] += accounts
+            elif name == "DeleverageReceipt":
+                # a wei of size that rounding keeps out of a deleveraging is worth its price
+                price = abs(event.bankruptcy_price)
+                self.highest[event.market] = max(self.highest[event.market], price)
             elif name == "IndexMoved":
                 self.touches += self.exchange.accounts[-1]
             elif name == "Inflow":
