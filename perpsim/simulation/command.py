@@ -103,23 +103,35 @@ def execute(
     except EngineError as error:
         folder.discard()
         raise UserError(f"engine {request.engine}: {_line(error)}") from None
-    violation = ""
-    complete = False
-    try:
-        progress.start(scenario.clock.blocks)
-        try:
-            complete = simulation.run(progress, should_stop)
-        except InvariantViolation as error:
-            violation = str(error)
-        except EngineError as error:
-            violation = f"engine {request.engine} failed in block {simulation.next_block}: {_line(error)}"
-        progress.finish()
-        summary = summarise(simulation, request.engine, complete, violation, time.monotonic() - began)
+    except BaseException:
+        folder.discard()
+        raise
+    complete, violation = False, ""
+
+    def write() -> dict[str, Any]:
+        seconds = time.monotonic() - began
+        summary = summarise(simulation, request.engine, complete, violation, seconds)
         if candles is not None:
             summary["candles"] = {"file": candles.source, "gaps": [str(gap) for gap in candles.gaps()]}
         folder.write(tables(simulation), summary)
+        return summary
+
+    try:
+        progress.start(scenario.clock.blocks)
+        complete = simulation.run(progress, should_stop)
+    except InvariantViolation as error:
+        violation = str(error)
+    except EngineError as error:
+        violation = f"block {simulation.next_block}: engine {request.engine} failed: {_line(error)}"
+    except Exception as error:
+        # A fault of the program: what there is of the run is kept, and the fault is told in full.
+        violation = f"block {simulation.next_block}: {type(error).__name__}: {_line(error)}"
+        write()
+        raise
     finally:
+        progress.finish()
         simulation.protocol.chain.close()
+    summary = write()
     report, verdict = _report(where, notice)
     return Result(where, summary, report, verdict, not complete and not violation, violation)
 
@@ -139,7 +151,8 @@ def resolve(request: Request, notice: Callable[[str], None]) -> tuple[Scenario, 
     if gaps:
         shown = ", ".join(str(gap) for gap in gaps[:_GAPS_SHOWN])
         more = f" and {len(gaps) - _GAPS_SHOWN} more" if len(gaps) > _GAPS_SHOWN else ""
-        notice(f"{candles.source}: {len(gaps)} gaps, filled with the last close: {shown}{more}")
+        count = f"{len(gaps)} gap" + ("s" if len(gaps) > 1 else "")
+        notice(f"{candles.source}: {count}, filled with the last close: {shown}{more}")
     return _onto(scenario, candles, notice), candles
 
 

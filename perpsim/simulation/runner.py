@@ -28,6 +28,8 @@ Progress = Callable[[int, int], None]
 
 # Blocks over which half of the weight of the volatility that agents feel lies.
 _HALF_LIFE = 25
+# Blocks that a transaction waits for room before its sender withdraws it.
+_PATIENCE = 3
 #: how far from the mid, as a fraction, orders count as depth
 DEPTH_WIDTH = 0.02
 #: the block number under which the record keeps what happened before block 0
@@ -95,11 +97,16 @@ class Simulation:
         if view.mark > 0:
             for population in self.cast.populations:
                 txs += population.update(self._rng, view)
+        for tx in txs:
+            tx.arrival += block
         chain.submit_all(txs)
         mined, receipts = chain.mine(time)
         if self._capture is not None:
             self._capture.submitted(txs)
             self._capture.mined(time, receipts)
+        if chain.queued:
+            # Whoever waited too long for a full block wants something else by now.
+            chain.drop(lambda tx: tx.arrival < block - _PATIENCE)
         self._take(block, time, receipts)
         self._health = self.indexer.health(time)
         self._books = self._look()

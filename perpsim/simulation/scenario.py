@@ -35,7 +35,8 @@ class Clock(Model):
     start: Annotated[datetime, AfterValidator(_utc)]
     blocks: Annotated[int, Field(gt=0, le=10_000_000)]
     seconds_per_block: Annotated[int, Field(gt=0, le=3600)] = 12
-    gas_limit: Annotated[int, Field(ge=1_000_000)] = 30_000_000
+    # A block must hold the largest transaction that an agent sends.
+    gas_limit: Annotated[int, Field(ge=8_000_000)] = 30_000_000
 
 
 class Collateral(Model):

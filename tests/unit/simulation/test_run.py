@@ -155,6 +155,35 @@ def test_roles_cover_everyone(smoke_run: Make) -> None:
     assert "other" not in roles
 
 
+def test_full_blocks_make_transactions_wait_and_old_ones_give_up(smoke: Make) -> None:
+    simulation = smoke("clock.gas_limit=8000000", "agents.makers.requote_blocks=1", "agents.makers.count=6")
+    longest = 0
+    for _ in range(120):
+        simulation.step()
+        queued = simulation.protocol.chain.queued
+        longest = max(longest, len(queued))
+        assert all(tx.arrival >= simulation.next_block - 4 for tx in queued)
+    assert longest > 0
+    simulation.invariants.check(119, simulation.protocol.chain.timestamp, everyone=True)
+
+
+def test_a_fault_of_the_program_keeps_the_run_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Simulation.step
+
+    def step(simulation: Simulation) -> None:
+        if simulation.next_block == 12:
+            raise ZeroDivisionError("of all things")
+        real(simulation)
+
+    monkeypatch.setattr(Simulation, "step", step)
+    with pytest.raises(ZeroDivisionError):
+        execute(Request("smoke", out=tmp_path / "run"), lambda text: None, Watcher(), lambda: False)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["violation"] == "block 12: ZeroDivisionError: of all things"
+    assert summary["complete"] is False
+    assert pl.read_parquet(tmp_path / "run" / "blocks.parquet").height == 12
+
+
 def test_capture_holds_every_executed_transaction_in_order(smoke: Make) -> None:
     capture = Capture()
     simulation = smoke("clock.blocks=50", capture=capture)
@@ -222,7 +251,7 @@ def test_candles_replace_the_prices(tmp_path: Path) -> None:
     # The gap holds the close of the third candle.
     assert blocks["price_0"][15:25].to_list() == [102.0] * 10
     assert blocks["price_0"].max() == 107
-    assert any("1 gaps" in notice for notice in notices)
+    assert any("1 gap, filled" in notice for notice in notices)
     assert any("35 of 200 blocks" in notice for notice in notices)
 
 
