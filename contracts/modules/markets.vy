@@ -91,6 +91,9 @@ event EpochStarted:
 
 @deploy
 def __init__(pricing: address):
+    """
+    @param pricing Rules of mark price and funding rate.
+    """
     PRICING = pricing
 
 
