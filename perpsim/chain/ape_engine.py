@@ -78,26 +78,29 @@ class ApeChain(Chain):
         raise EngineError("simulations do not run through ape: use --engine")
 
     def balance(self, address: str) -> int:
-        return int(self._provider.get_balance(address))
+        return int(self._provider.get_balance(self._checksummed(address)))
 
     def fund_native(self, address: str, amount: int) -> None:
         raise EngineError("a connected network gives nothing away")
 
     def nonce(self, address: str) -> int:
-        return int(self._provider.get_nonce(self._provider.web3.to_checksum_address(address)))
+        return int(self._provider.get_nonce(self._checksummed(address)))
 
     def code(self, address: str) -> bytes:
-        return bytes(self._provider.get_code(address))
+        return bytes(self._provider.get_code(self._checksummed(address)))
 
     def storage(self, address: str, slot: int) -> int:
-        return int.from_bytes(bytes(self._provider.get_storage(address, slot)), "big")
+        return int.from_bytes(bytes(self._provider.get_storage(self._checksummed(address), slot)), "big")
+
+    def _checksummed(self, address: str) -> str:
+        return str(self._provider.web3.to_checksum_address(address))
 
     def _send(self, to: str | None, data: bytes, value: int) -> Receipt:
         from ape.exceptions import ContractLogicError, OutOfGasError
 
         fields: dict[str, Any] = {"data": data, "value": value}
         if to is not None:
-            fields["receiver"] = self._provider.web3.to_checksum_address(to)
+            fields["receiver"] = self._checksummed(to)
         transaction = self._provider.network.ecosystem.create_transaction(**fields)
         try:
             done = self._signer.call(transaction)
