@@ -32,11 +32,13 @@ class EventLog:
         self.digest = LogDigest()
         self._known: dict[str, dict[bytes, _Known]] = {}
         self._rows: list[tuple[Any, ...]] = []
+        self._names: dict[str, str] = {}
+        self.count = 0
         self._chunks: list[pl.DataFrame] = []
 
     def contract(self, address: str, name: str, interface: Interface) -> None:
         """Decode the logs of `address` under `name`."""
-        self.digest.name(address, name)
+        self._names[address] = name
         self._known[address] = {
             topic: _Known(name, event.name, event.decode, renderer(event), names_addresses(event), [])
             for topic, event in interface.events_by_topic.items()
@@ -53,7 +55,8 @@ class EventLog:
 
     def take(self, step: int, time: int, logs: Iterable[Log]) -> None:
         """Decode and hand out the logs of one transaction of block `step` at `time` (seconds)."""
-        known, add, keep = self._known, self.digest.add, self._rows.append
+        known, keep = self._known, self._rows.append
+        lines: list[str] = []
         for log in logs:
             found = known.get(log.address)
             entry = found.get(bytes(log.topics[0])) if found and log.topics else None
@@ -61,23 +64,27 @@ class EventLog:
                 # A contract that nobody named: kept raw, so that the record is complete.
                 raw = {"topics": [bytes(topic).hex() for topic in log.topics], "data": bytes(log.data).hex()}
                 contract, name, text = log.address, "?", json.dumps(raw, separators=(",", ":"))
-                add(step, contract, name, (text,))
+                lines.append(f"{contract} {name} {text}")
             else:
                 contract, name, decode, render, addresses, handlers = entry
                 values = decode(log.topics, log.data)
                 text = render(values)
-                # Only addresses differ between engines: the rendered text will do for everything else.
-                add(step, contract, name, values if addresses else (text,))
+                if addresses:
+                    # The same contract may stand elsewhere on another engine: its name goes into the digest.
+                    lines.append(f"{contract} {name} {render([self._label(value) for value in values])}")
+                else:
+                    lines.append(f"{contract} {name} {text}")
                 for handler in handlers:
                     handler(values, time)
             keep((step, time, log.tx_index, log.log_index, contract, name, text))
+        self.count += len(lines)
+        self.digest.add(step, "", "", lines)
         if len(self._rows) >= _CHUNK:
             self._close_chunk()
 
-    @property
-    def count(self) -> int:
-        """Events so far."""
-        return self.digest.count
+    def _label(self, value: Any) -> Any:
+        """The name of a contract in place of its address."""
+        return self._names.get(value, value) if isinstance(value, str) else value
 
     def frame(self) -> pl.DataFrame:
         """All events so far."""
