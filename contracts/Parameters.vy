@@ -69,6 +69,11 @@ struct Tier:
     deduction: uint256
 
 
+interface Book:
+    def market() -> uint256: view
+    def clearinghouse() -> address: view
+
+
 interface Clearinghouse:
     def set_word(kind: uint256, market: uint256, slot: uint256, word: int256): nonpayable
     def collect_treasury(market: uint256, receiver: address) -> uint256: nonpayable
@@ -137,6 +142,10 @@ def add_market(
     market: uint256 = self.markets_count
     assert market < MAX_MARKETS, "market: too many"
     assert book.is_contract, "market: book has no code"
+    # a book cannot be exchanged later
+    assert (
+        staticcall Book(book).market() == market and staticcall Book(book).clearinghouse() == clearinghouse
+    ), "market: book of another market"
     self.markets_count = market + 1
     self.books[market] = book
     log MarketAdded(market=market, book=book)

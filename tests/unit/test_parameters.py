@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import LONG, plain_market
+from support import COMPILER, LONG, plain_market
 
 from perpsim.chain import Revert
 from perpsim.protocol import WAD, FundingTerms, MarketTerms, Tier, wad
@@ -25,8 +25,20 @@ def kept(rate):
     return abs(rate) // 10**9 * 10**9 * (1 if rate > 0 else -1)
 
 
+def new_book(exchange, market=1, clearinghouse=None):
+    """Address of a book made for a market."""
+    return exchange.chain.deploy(
+        COMPILER.load("OrderBook"),
+        clearinghouse or exchange.clearinghouse.address,
+        exchange.liquidator.address,
+        market,
+        *(WAD, WAD, WAD, 32),
+        sender=exchange.owner.address,
+    )
+
+
 def add_market(exchange, book=None, terms=TERMS, funding=FUNDING, tiers=(TIER,), cap=WAD):
-    book = book or exchange.book.address
+    book = book or new_book(exchange)
     return owner_sets(exchange, "add_market", book, terms, funding, list(tiers), cap)
 
 
@@ -219,9 +231,10 @@ def test_no_cap_lets_a_position_outgrow_its_word(exchange):
 
 
 def test_a_market_is_added_with_all_its_terms(exchange):
-    sent = add_market(exchange, cap=wad(7))
+    book = new_book(exchange)
+    sent = add_market(exchange, book, cap=wad(7))
     assert sent.value == 1
-    assert sent.event("MarketAdded") == (1, exchange.book.address)
+    assert sent.event("MarketAdded") == (1, book)
     assert [name for _, name, _ in sent.events if name.endswith("Set")] == [
         "TermsSet",
         "FundingTermsSet",
@@ -229,7 +242,7 @@ def test_a_market_is_added_with_all_its_terms(exchange):
         "OpenInterestCapSet",
     ]
     state = exchange.market(1)
-    assert (state.book, state.open_interest_cap) == (exchange.book.address, wad(7))
+    assert (state.book, state.open_interest_cap) == (book, wad(7))
     assert (state.index, state.mark, state.open_interest, state.stale) == (0, 0, 0, True)
     assert (state.a_long, state.k_long) == (state.a_short, state.k_short) == (10**36, 0)
     assert exchange.parameters.view("markets_count") == 2
@@ -241,6 +254,17 @@ def test_a_market_needs_a_book_with_code(exchange, book):
     with pytest.raises(Revert, match="market: book has no code"):
         add_market(exchange, book=book)
     assert exchange.parameters.view("markets_count") == 1
+
+
+def test_a_market_takes_no_book_that_was_made_for_another(exchange, stranger):
+    """It would settle there, and a book cannot be exchanged."""
+    for book in (
+        exchange.book.address,
+        new_book(exchange, market=2),
+        new_book(exchange, clearinghouse=stranger.address),
+    ):
+        with pytest.raises(Revert, match="market: book of another market"):
+            add_market(exchange, book=book)
 
 
 def test_a_market_with_a_fault_is_not_added(exchange):
