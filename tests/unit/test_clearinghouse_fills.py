@@ -12,16 +12,19 @@ from hypothesis import strategies as st
 from support import (
     BOTH_DECIMALS,
     BOTH_SIDES,
+    COMPILER,
     IOC,
     LONG,
     PLAIN,
     SHORT,
+    START_TIME,
+    Exchange,
     deployed,
     plain_market,
 )
 
-from perpsim.chain import Revert
-from perpsim.protocol import WAD, MarketParams, ProtocolParams, wad
+from perpsim.chain import Revert, open_chain
+from perpsim.protocol import WAD, MarketParams, ProtocolParams, deploy, wad
 
 pytestmark = PLAIN
 
@@ -441,18 +444,15 @@ def test_a_stale_index_elsewhere_stops_an_account_from_opening_here():
 
 
 def test_a_market_without_a_price_trades_nothing():
-    with deployed(ProtocolParams(markets=(plain_market(),))) as exchange:
-        maker = exchange.actor("maker", deposit=1_000_000)
-        market = exchange.owner.send(
-            exchange.parameters,
-            "add_market",
-            exchange.book.address,
-            plain_market().terms,
-            plain_market().funding,
-            list(plain_market().tiers),
-            wad(1),
-        ).value
-        assert market == 1
-        with pytest.raises(Revert, match="market: unknown or without a price"):
-            exchange.poke(1)
-        assert maker.equity == wad(1_000_000)
+    chain = open_chain("revm", timestamp=START_TIME)
+    exchange = Exchange(deploy(chain, ProtocolParams(markets=(plain_market(),)), compiler=COMPILER))
+    maker = exchange.actor("maker", deposit=1_000_000)
+    taker = exchange.actor("taker", deposit=1_000_000)
+    with pytest.raises(Revert, match="market: unknown or without a price"):
+        exchange.poke()
+    maker.sell(1, 10_000)
+    with pytest.raises(Revert, match="order: stale index"):
+        taker.buy(1, 10_000)
+    exchange.move(10_000)
+    assert taker.buy(1, 10_000).filled == wad(1)
+    exchange.check_invariants(dust=0)

@@ -151,14 +151,11 @@ def test_every_accrual_is_written_to_the_log(exchange, maker, taker, payer):
 
 
 @BOTH_SIGNS
-def test_what_is_owed_cannot_be_withdrawn_and_what_is_due_not_before_it_is_settled(
-    exchange, maker, taker, payer
-):
+def test_what_is_owed_cannot_be_withdrawn_and_what_is_due_serves_as_margin(exchange, maker, taker, payer):
     exchange.open(payer, taker, maker, 1, 10_000)
     exchange.wait(50)
     assert taker.withdrawable == (1_000_000 - 1_000) * 10**6 - 500_000
     assert maker.withdrawable == (1_000_000 - 1_000) * 10**6 + 500_000
-    # the receiver may count on it as margin, but takes out no more than is there
     poor = exchange.actor("poor", deposit=1_000)
     exchange.open(-payer, poor, taker, 1, 10_000)
     exchange.wait(10)
