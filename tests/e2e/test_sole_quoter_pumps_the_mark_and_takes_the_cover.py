@@ -1,0 +1,56 @@
+"""A thin market with one quoter: he pushes the mark to the edge of the band, lets his own short (long) be
+liquidated at it, and sells (buys) to it himself at the vault's expense (Hyperliquid, JELLY, March 2025).
+
+The index stands still all the time, so whatever he gains is the vault's.
+"""
+
+from __future__ import annotations
+
+import pytest
+from support import BOTH_SIDES, Exchange, plain_market
+from support.distress import NO_BREAKER, TERMS, away, fund_vault
+
+from perpsim.protocol import WAD, Tier, wad
+
+#: 1 % initial margin beside a band of 5 %; the vault pays up to 2 % from the mark
+THIN = plain_market(
+    tiers=(Tier(wad(10**8), wad("0.01"), wad("0.005")),),
+    liquidation=TERMS._replace(cover_slippage=wad("0.02"), penalty_rate=wad("0.0025")),
+    band=wad("0.05"),
+    basis_time=150,
+)
+SIZE = 100
+NOTIONAL = SIZE * 10_000
+
+
+@pytest.mark.exchange(markets=(THIN,), vault=NO_BREAKER)
+@BOTH_SIDES
+def test_the_gain_is_bounded_by_band_and_slippage(exchange: Exchange, side: int) -> None:
+    """What the terms allow, and no more however large the fund: band + cover slippage - margin, per
+    notional."""
+    fund_vault(exchange, 10**6)
+    victim = exchange.actor("own loser", deposit=NOTIONAL // 100)
+    hedge = exchange.actor("own hedge", deposit=10**6)
+    quoter = exchange.actor("own quoter", deposit=10**6)
+    gang = (victim, hedge, quoter)
+    exchange.open(side, victim, hedge, SIZE, 10_000)
+    start = sum(actor.equity for actor in gang)
+    # alone in the book, for a quarter of an hour
+    quoter.order(side, "0.001", away(side, 800))
+    quoter.order(-side, "0.001", away(side, 790))
+    for _ in range(15):
+        exchange.refresh(60)
+    mark = exchange.mark()
+    assert abs(mark - wad(away(side, 500))) <= wad(2)
+    assert victim.equity < 0
+    quoter.cancel_all()
+    price = mark * (1_000 - side * 19) // 1_000 // 10**15 * 10**15
+    quoter.send(exchange.book, "place", side > 0, price, wad(SIZE), 0, False, 0)
+    event = exchange.actor("keeper").liquidate(victim).event("Liquidated")
+    # back at the index the three of them are flat but for the price they pushed
+    for _ in range(60):
+        exchange.refresh(60)
+    gained = sum(max(actor.equity, 0) for actor in gang) - start
+    assert abs(gained - event.cover) <= wad(NOTIONAL) // 1_000
+    bound = wad(NOTIONAL) * (5 + 2 - 1) // 100
+    assert event.cover <= bound + wad(NOTIONAL) // 1_000, (event.cover / WAD, bound / WAD)
