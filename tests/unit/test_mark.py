@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support import BOTH_SIDES, COMPILER, IOC, deployed, plain_market
 from support.harness import Harness
 
+from perpsim.chain import Revert
 from perpsim.protocol import WAD, FundingTerms, ProtocolParams, wad
 
 # ------------------------------------------------------------------------------------------- the rule
@@ -194,6 +195,14 @@ def test_without_time_nothing_but_a_new_index_moves_the_averages(rule, index, mi
     for new_index in (0, index * 3):
         found, _ = rule.renew(state, top, 0, new_index)
         assert found[2:] == state[2:]
+
+
+def test_the_largest_price_fits_and_a_larger_mark_does_not(rule):
+    largest = 2**88 - 1
+    (mark, index, _, _), _ = rule.renew((WAD, WAD, 0, 0), (0, 0), 12, largest)
+    assert (mark, index) == (largest, largest)
+    with pytest.raises(Revert, match="overflow"):
+        rule.renew((WAD, WAD, 10**9, 0), (0, 0), 12, largest)
 
 
 # ----------------------------------------------------------------------------------------- the market
