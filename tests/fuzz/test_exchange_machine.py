@@ -378,10 +378,13 @@ class ExchangeMachine(RuleBasedStateMachine):
             assert now.equity <= slack
         for receipt in receipts:
             assert then.equity < 0
-            assert receipt.haircut <= receipt.deficit
-            one_market = all(size == 0 for m, size in enumerate(then.sizes) if m != market)
-            if one_market and receipt.bankruptcy_price > 0:
-                assert receipt.haircut == receipt.deficit
+            assert 0 <= receipt.haircut <= receipt.deficit
+            # the winners bear what the position has lost, and no debt from elsewhere
+            loss = max(then.entries[market] - then.sizes[market] * mark // WAD, 0)
+            assert receipt.haircut <= loss
+            alone = all(size == 0 for m, size in enumerate(then.sizes) if m != market)
+            if alone and not fills:
+                assert receipt.haircut == min(receipt.deficit, loss)
         # the account bears nothing that is not in the log; nobody ends flat and in debt after deleveraging
         if receipts and not any(now.sizes):
             assert now.money >= 0
