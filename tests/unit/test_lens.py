@@ -192,6 +192,28 @@ def test_at_its_liquidation_price_an_account_has_its_maintenance_margin_to_the_w
         assert excess(found + side * step) > 0 > excess(found - side * step)
 
 
+@BOTH_SIDES
+def test_the_liquidation_price_is_found_in_a_table_of_eight_tiers(side):
+    """In the last tier as in the first."""
+    rates = [5 * 10**15 * (tier + 1) for tier in range(8)]
+    tiers, deduction = [], 0
+    for tier, rate in enumerate(rates):
+        if tier:
+            deduction += (rate - rates[tier - 1]) * tiers[-1].limit // WAD
+        tiers.append(Tier(wad(100_000) * (tier + 1), 2 * rate, rate, deduction))
+    with deployed(ProtocolParams(markets=(plain_market(tiers=tuple(tiers)),))) as exchange:
+        maker = exchange.actor("maker", deposit=100_000_000)
+        for size in (1, 25, 45, 79, 200):
+            trader = exchange.actor(f"holder of {size}", deposit=1_000 * size)
+            exchange.open(side, trader, maker, size, 10_000)
+            found = trader.liquidation_price()
+            notional = size * found
+            tier = next((t for t in tiers if notional <= t.limit), tiers[-1])
+            equity = wad(1_000) * size + side * (size * found - size * wad(10_000))
+            margin = notional * tier.maintenance_rate // WAD - tier.deduction
+            assert abs(equity - margin) <= 2 * size
+
+
 @settings(max_examples=120)
 @given(**ACCOUNT)
 def test_the_bankruptcy_price_is_the_formula_rounded_down(
