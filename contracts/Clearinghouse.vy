@@ -120,6 +120,14 @@ event Fill:
     maker_collateral: int256
 
 
+event Settled:
+    market: indexed(uint256)
+    account: indexed(uint256)
+    size: int256
+    entry: int256
+    collateral: int256
+
+
 event Deleveraged:
     market: indexed(uint256)
     account: indexed(uint256)
@@ -204,7 +212,7 @@ def deposit(amount: uint256, beneficiary: address = msg.sender) -> uint256:
 @nonreentrant
 def withdraw(amount: uint256, receiver: address = msg.sender):
     """
-    @notice Take out collateral that neither margin nor unsettled funding needs. With a position it needs fresh prices.
+    @notice Take out settled collateral that the margin does not need. With a position it needs fresh prices.
     @param amount Token units.
     @param receiver Where it goes.
     """
@@ -213,6 +221,8 @@ def withdraw(amount: uint256, receiver: address = msg.sender):
     assert wanted > 0 and wanted <= self._withdrawable(
         account
     ), "withdraw: nothing, or above what is withdrawable"
+    # what deleveraging has realised is in the index until the position is settled
+    self._settle_all(account)
     collateral: int256 = accounts._credit(account, -wanted)
     token_transfer._push(token, receiver, amount)
     log Withdrawal(account=account, receiver=receiver, amount=amount, collateral=collateral)
@@ -1023,23 +1033,54 @@ def _from_treasury(market: uint256, amount: uint256) -> uint256:
 @view
 def _withdrawable(account: uint256) -> int256:
     """
-    @notice Collateral (WAD) above what margin and unsettled funding need.
+    @notice Collateral (WAD), all positions settled, above what margin needs.
     """
-    stored: int256 = accounts._collateral(account)
+    settled: int256 = accounts._collateral(account)
     held: int256 = accounts._held(account)
-    if held == 0:
-        return max(stored, 0)
-    if self._any_stale(held):
-        return 0
-    equity: int256 = 0
-    initial: int256 = 0
-    maintenance: int256 = 0
-    equity, initial, maintenance = accounts._rest(account, held)
-    owed: int256 = 0
+    open: bool = False
     for i: uint256 in range(MAX_MARKETS):
+        if held >> i == 0:
+            break
         if held & (1 << i) != 0:
-            owed += min(accounts._position(account, i)[2], 0)
-    return max(min(stored + owed, stored + equity - initial), 0)
+            size: int256 = 0
+            entry: int256 = 0
+            gain: int256 = 0
+            mark: int256 = 0
+            size, entry, gain, mark = accounts._position(account, i)
+            settled += gain
+            if size == 0:
+                settled -= entry
+            else:
+                open = True
+                if markets._is_stale(i):
+                    return 0
+    if open:
+        equity: int256 = 0
+        initial: int256 = 0
+        maintenance: int256 = 0
+        equity, initial, maintenance = accounts._rest(account, held)
+        settled = min(settled, accounts._collateral(account) + equity - initial)
+    return max(settled, 0)
+
+
+@internal
+def _settle_all(account: uint256):
+    """
+    @notice Write all positions of an account as they are now, their gains in the collateral.
+    """
+    held: int256 = accounts._held(account)
+    for i: uint256 in range(MAX_MARKETS):
+        if held >> i == 0:
+            break
+        if held & (1 << i) != 0:
+            m: markets.Market = markets._load(i)
+            a: accounts.Account = accounts._load(account, i, m)
+            if a.size == 0:
+                # a size that rounding took to nothing may leave an entry value
+                a.collateral -= a.entry
+                a.entry = 0
+            accounts._store(a, i, m)
+            log Settled(market=i, account=account, size=a.size, entry=a.entry, collateral=a.collateral)
 
 
 @internal

@@ -26,6 +26,7 @@ exports: (
 
 WAD: constant(uint256) = 10**18
 MAX_MARKETS: constant(uint256) = 8
+U88: constant(int256) = 2**88 - 1
 # answers of an order book
 NEEDS_COVER: constant(uint256) = 6
 MORE: constant(uint256) = 7
@@ -82,6 +83,7 @@ interface Clearinghouse:
     def resolve_deficit(account: uint256, market: uint256, side: uint256, cover: uint256) -> (
         uint256, uint256, uint256
     ): nonpayable
+    def market_words(market: uint256) -> int256[8]: view
     def change_unpaid(market: uint256, change: int256): nonpayable
     def distribute(
         market: uint256, keeper: address, reward: uint256, asked: uint256, to_vault: uint256, dust: uint256
@@ -347,8 +349,17 @@ def _close_on_book(
     terms.budget = (staticcall Vault(vault).coverage(market)) * unit
     if terms.budget == 0:
         return sent, done
+    # from the nearer of mark and index: whoever moves the mark away from the index gains nothing by it
+    index: uint256 = convert((staticcall Clearinghouse(clearinghouse).market_words(market))[1] & U88, uint256)
+    nearest: uint256 = max(mark, index)
+    if is_buy:
+        nearest = min(mark, index)
     more: Matched = extcall Book(standing.book).liquidate(
-        account, is_buy, wanted - done.filled, self._limit(mark, is_buy, params.cover_slippage), terms
+        account,
+        is_buy,
+        wanted - done.filled,
+        self._limit(nearest, is_buy, params.cover_slippage),
+        terms,
     )
     paid: uint256 = self._cover(market, more.cover)
     if paid < more.cover:

@@ -19,7 +19,7 @@ U40: constant(uint256) = 2**40 - 1
 
 struct Params:
     # rates (WAD): penalty on notional; margin above MM that a partial liquidation restores; equity / MM below which all
-    # is closed; worst price against the mark, and worst price at which the vault pays for a fill; share of the surplus
+    # is closed; worst price against the mark; worst price, against mark and index, at which the vault pays; share of the surplus
     # beside the penalty; keeper's reward on notional
     penalty_rate: uint256
     buffer: uint256

@@ -68,6 +68,7 @@ class Indexer:
             "Deposit": self._deposit,
             "Withdrawal": self._withdrawal,
             "Fill": self._fill,
+            "Settled": self._settled,
             "Deleveraged": self._deleveraged,
             "DeficitResolved": self._deficit_resolved,
             "RewardPaid": self._reward_paid,
@@ -130,6 +131,12 @@ class Indexer:
         self.accounts.set_collateral(account, collateral)
         seen = self._before_epoch.get((market, SHORT if size < 0 else LONG)) if size else None
         self.accounts.set_position(account, market, size, entry, state, time, seen)
+
+    def _settled(self, event: Any, time: int) -> None:
+        self.touches += 1
+        self.accounts.set_collateral(event.account, event.collateral)
+        state = self.states[event.market]
+        self.accounts.set_position(event.account, event.market, event.size, event.entry, state, time)
 
     def _deleveraged(self, event: Any, time: int) -> None:
         # Open interest came with IndexMoved.

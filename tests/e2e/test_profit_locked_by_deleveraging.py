@@ -3,7 +3,6 @@ out?"""
 
 from __future__ import annotations
 
-import pytest
 from support import BOTH_DECIMALS, BOTH_SIDES, Exchange
 from support.distress import DISTRESS, away, positioned
 
@@ -13,7 +12,6 @@ from perpsim.protocol import wad
 @DISTRESS
 @BOTH_DECIMALS
 @BOTH_SIDES
-@pytest.mark.xfail(reason="gains of a deleveraging are withdrawable only after the next trade", strict=True)
 def test_what_deleveraging_has_realised_can_be_withdrawn(exchange: Exchange, side: int) -> None:
     """In a market that is close-only by now, where he can never trade again."""
     winner = exchange.actor("winner", deposit=100_000)
