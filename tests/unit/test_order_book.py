@@ -296,6 +296,25 @@ def test_a_reduce_only_order_too_small_for_the_grid_must_close_everything(exchan
     assert taker.order(-side, "1.0005", better(side, 1), reduce_only=True).id
 
 
+@BOTH_SIDES
+def test_an_odd_position_can_be_closed_by_its_exact_size(exchange, maker, taker, keeper, side):
+    """A liquidation leaves what brings the margin back, not what is on the grid."""
+    holder = exchange.actor("holder", deposit=1_000)
+    exchange.open(side, holder, maker, 1, 10_000)
+    exchange.move(10_000 - side * 530)
+    maker.order(side, 1, 10_000 - side * 530)
+    keeper.liquidate(holder)
+    odd = abs(holder.size())
+    assert odd % 10**15 > 0
+    for off in (odd - 1, odd - odd % 10**15 // 2):
+        with pytest.raises(Revert, match="order: size"):
+            holder.send(exchange.book, "place", side < 0, wad(10_000), off, GTC, True)
+    price = wad(10_000 - side * 530)
+    holder.send(exchange.book, "place", side < 0, price, odd, IOC, True)
+    assert holder.size() == 0
+    exchange.check_invariants()
+
+
 # expiry
 
 
