@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil, floor
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from support import BOTH_DECIMALS, BOTH_SIDES, FOK, IOC, PLAIN, POST_ONLY, deployed, plain_market
 
@@ -276,13 +277,13 @@ def test_the_fee_is_no_reason_to_refuse_closing(exchange, against, side):
 @pytest.mark.exchange(markets=(plain_market(taker_fee=wad("0.01")),))
 @BOTH_SIDES
 def test_not_even_the_fee_may_make_a_sound_account_liquidatable(exchange, against, side):
-    actor = holder(exchange, against, side, deposit=1_100)
-    mark = 9_474 if side > 0 else 10_475  # equity 474 and 525, a hair above the maintenance margin
+    # 470 or 530 are exactly the maintenance margin once 100 have been paid for opening
+    actor = holder(exchange, against, side, deposit=1_170 if side > 0 else 1_230)
+    mark = Decimal(10_000 - side * 600)
     exchange.move(mark)
     health = actor.health
-    assert wad("0.1") < health.equity - health.maintenance < wad(2)
-    limit = mark - side * mark * Decimal("0.049")
-    limit = limit.quantize(Decimal("0.001"))
+    assert health.equity == health.maintenance
+    limit = mark - side * mark * Decimal("0.05")
     against.order(side, "0.5", limit)
     with pytest.raises(Revert, match=REFUSED):
         actor.order(-side, "0.5", limit)
@@ -290,6 +291,37 @@ def test_not_even_the_fee_may_make_a_sound_account_liquidatable(exchange, agains
     against.order(side, "0.5", mark)
     actor.order(-side, "0.5", mark, FOK)
     assert actor.health.equity >= actor.health.maintenance
+
+
+@settings(max_examples=60)
+@given(
+    side=st.sampled_from([1, -1]),
+    size=st.one_of(st.integers(1, 10**19), st.integers(1, 99)),
+    mark=st.integers(wad(9_000), wad(11_000)),
+    ticks=st.integers(-50_000, 50_000),
+)
+def test_opening_needs_its_margin_to_the_wei_with_every_rounding_against_the_account(side, size, mark, ticks):
+    """Cost up, value of a position down, notional up, margin up: a wei less and the order is refused."""
+    tick = 1_234_567_890_123_457
+    market = plain_market(tick_size=tick, lot_size=1, min_size=1)
+    with deployed(ProtocolParams(decimals=18, markets=(market,))) as exchange:
+        against = exchange.actor("against", deposit=100_000_000)
+        exchange.wait()
+        exchange.owner.send(exchange.oracle, "post", 0, mark, exchange.now)
+        price = (8_100_000 + ticks) * tick
+        cost = ceil(Fraction(side * size * price, WAD))
+        value = floor(Fraction(side * size * mark, WAD))
+        initial = ceil(ceil(Fraction(size * mark, WAD)) * Fraction(1, 10))
+        needed = initial + cost - value
+        assume(needed > 1)
+        against.send(exchange.book, "place", side < 0, price, size)
+        poor = exchange.actor("poor", deposit=Decimal(needed - 1) / WAD)
+        with pytest.raises(Revert, match=REFUSED):
+            poor.send(exchange.book, "place", side > 0, price, size)
+        poor.deposit(Decimal(1) / WAD)
+        poor.send(exchange.book, "place", side > 0, price, size)
+        assert poor.health[:2] == (initial, initial)
+        exchange.check_invariants(dust=2)
 
 
 # any account, any trade: what must hold of all that is accepted
