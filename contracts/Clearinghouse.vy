@@ -11,6 +11,7 @@
 from ethereum.ercs import IERC20Detailed
 
 from contracts.modules import accounts
+from contracts.modules import fills
 from contracts.modules import fixed_point
 from contracts.modules import margin_schedule
 from contracts.modules import markets
@@ -21,17 +22,27 @@ from contracts.modules import token_transfer
 initializes: margin_schedule
 initializes: markets
 initializes: accounts[margin_schedule := margin_schedule, markets := markets]
+initializes: fills[accounts := accounts, markets := markets]
 
-exports: (accounts.account_of, accounts.owner_of, accounts.accounts_count, margin_schedule.tiers)
+exports: (
+    accounts.account_of,
+    accounts.owner_of,
+    accounts.accounts_count,
+    accounts.collateral,
+    accounts.position,
+    accounts.health,
+    fills.may_rest,
+    margin_schedule.tiers,
+    margin_schedule.margin_requirement,
+    markets.market_words,
+    markets.book_of,
+    markets.fees,
+)
 
 MAX_MARKETS: constant(uint256) = 8
 WAD: constant(int256) = 10**18
-PPB: constant(int256) = 10**9
-BP: constant(uint256) = 10**4
-U16: constant(int256) = 2**16 - 1
 U32: constant(int256) = 2**32 - 1
 U40: constant(int256) = 2**40 - 1
-U88: constant(int256) = 2**88 - 1
 U128: constant(uint256) = 2**128 - 1
 
 # answers to an order book
@@ -40,11 +51,7 @@ MAKER_FAILED: constant(uint256) = 1
 MARGIN: constant(uint256) = 2
 STALE: constant(uint256) = 3
 CLOSE_ONLY: constant(uint256) = 4
-INTEREST_CAP: constant(uint256) = 5
 NEEDS_COVER: constant(uint256) = 6
-# flags of a fill
-TAKER_BUYS: constant(uint256) = 1
-MAKER_REDUCE_ONLY: constant(uint256) = 2
 # kinds of the vault's inflows
 PENALTY: constant(uint256) = 1
 FEE_SHARE: constant(uint256) = 2
@@ -97,34 +104,6 @@ event Withdrawal:
     account: indexed(uint256)
     receiver: indexed(address)
     amount: uint256
-    collateral: int256
-
-
-event Fill:
-    market: indexed(uint256)
-    taker: indexed(uint256)
-    maker: indexed(uint256)
-    order_id: uint256
-    price: int256
-    # signed for the taker; in a liquidation the taker is the liquidated account, and its fee the penalty or, negative,
-    # what the vault pays in
-    size: int256
-    taker_fee: int256
-    maker_fee: int256
-    liquidation: bool
-    taker_size: int256
-    taker_entry: int256
-    taker_collateral: int256
-    maker_size: int256
-    maker_entry: int256
-    maker_collateral: int256
-
-
-event Settled:
-    market: indexed(uint256)
-    account: indexed(uint256)
-    size: int256
-    entry: int256
     collateral: int256
 
 
@@ -218,11 +197,12 @@ def withdraw(amount: uint256, receiver: address = msg.sender):
     """
     account: uint256 = accounts.account_of[msg.sender]
     wanted: int256 = convert(amount, int256) * unit
-    assert wanted > 0 and wanted <= self._withdrawable(
+    assert wanted > 0 and wanted <= accounts._withdrawable(
         account
     ), "withdraw: nothing, or above what is withdrawable"
-    # what deleveraging has realised is in the index until the position is settled
-    self._settle_all(account)
+    if wanted > accounts._collateral(account):
+        # what funding and deleveraging have realised is in the index until the positions are settled
+        accounts._settle_all(account)
     collateral: int256 = accounts._credit(account, -wanted)
     token_transfer._push(token, receiver, amount)
     log Withdrawal(account=account, receiver=receiver, amount=amount, collateral=collateral)
@@ -280,31 +260,31 @@ def settle(
     m: markets.Market = markets._load(market)
     self._only_book(m.terms)
     maker_before: accounts.Account = accounts._load(maker, market, m)
-    maker_size: int256 = self._maker_size(maker_before.size, size, flags)
+    maker_size: int256 = fills._maker_size(maker_before.size, size, flags)
     if maker_size == 0:
         return MAKER_FAILED, 0
     taker_before: accounts.Account = accounts._load(taker, market, m)
-    opens: bool = self._increases(taker_before.size, taker_before.size - maker_size)
+    opens: bool = fills._increases(taker_before.size, taker_before.size - maker_size)
     if opens and m.flags & markets.CLOSE_ONLY != 0:
         return CLOSE_ONLY, 0
-    maker_opens: bool = self._increases(maker_before.size, maker_before.size + maker_size)
+    maker_opens: bool = fills._increases(maker_before.size, maker_before.size + maker_size)
     if (opens or maker_opens) and markets._is_stale(market):
         return STALE, 0
     # who opens is margined at the marks of all that it holds
-    if maker_before.rest_maintenance != 0 and maker_opens and self._any_stale(maker_before.held):
+    if maker_before.rest_maintenance != 0 and maker_opens and accounts._any_stale(maker_before.held):
         return MAKER_FAILED, 0
-    if taker_before.rest_maintenance != 0 and opens and self._any_stale(taker_before.held):
+    if taker_before.rest_maintenance != 0 and opens and accounts._any_stale(taker_before.held):
         return STALE, 0
 
     taker_after: accounts.Account = empty(accounts.Account)
     taker_fee: int256 = 0
     allowed: bool = False
-    taker_after, taker_fee, allowed = self._leg(
+    taker_after, taker_fee, allowed = fills._leg(
         taker_before, market, m, -maker_size, price, (m.terms >> 192) & U32
     )
     if not allowed:
         return MARGIN, 0
-    answer: uint256 = self._complete(
+    answer: uint256 = fills._complete(
         market, m, taker_before.size, taker_after, taker_fee, maker_before, maker_size, price, order_id, False
     )
     if answer != FILLED:
@@ -346,13 +326,13 @@ def liquidation_fill(
     self._only_book(m.terms)
     maker_before: accounts.Account = accounts._load(maker, market, m)
     before: accounts.Account = accounts._load(account, market, m)
-    maker_size: int256 = self._maker_size(maker_before.size, size, flags)
+    maker_size: int256 = fills._maker_size(maker_before.size, size, flags)
     if maker_size == 0:
         return MAKER_FAILED, 0, 0, 0
 
     after: accounts.Account = empty(accounts.Account)
     surplus: int256 = 0
-    after, surplus = self._closed(before, market, m, -maker_size, price)
+    after, surplus = fills._closed(before, market, m, -maker_size, price)
     answer: uint256 = FILLED
     if -surplus > budget:
         # the part of the fill that the budget can make whole; 4 wei are for the rounding of quote, equities and share
@@ -360,45 +340,19 @@ def liquidation_fill(
         maker_size = maker_size * max(budget - 4, 0) // -surplus
         if maker_size == 0:
             return NEEDS_COVER, 0, 0, 0
-        after, surplus = self._closed(before, market, m, -maker_size, price)
+        after, surplus = fills._closed(before, market, m, -maker_size, price)
     penalty: int256 = 0
     cover: int256 = max(-surplus, 0)
     if surplus > 0:
         penalty = min(fixed_point._ceil_div(accounts._value(maker_size, price) * penalty_rate, WAD), surplus)
         penalty += (surplus - penalty) * surplus_share // WAD
     after.collateral += cover - penalty
-    refused: uint256 = self._complete(
+    refused: uint256 = fills._complete(
         market, m, before.size, after, penalty - cover, maker_before, maker_size, price, order_id, True
     )
     if refused != FILLED:
         return refused, 0, 0, 0
     return answer, abs(maker_size), penalty, cover
-
-
-@external
-@view
-def may_rest(account: uint256, market: uint256, size: int256, price: int256) -> uint256:
-    """
-    @notice Whether an order that is not reduce-only may rest: filled now, alone, it would leave the account its initial
-            margin. A fill checks again.
-    @param account Account.
-    @param market Market.
-    @param size Signed size (WAD), + to buy.
-    @param price Limit price (WAD).
-    @return 0, or why not, as `settle` answers.
-    """
-    price_word: int256 = markets.prices[market]
-    mark: int256 = (price_word >> 88) & U88
-    before: accounts.Account = accounts._load_at(account, market)
-    if not self._increases(before.size, before.size + size):
-        return FILLED
-    if price_word & markets.CLOSE_ONLY != 0:
-        return CLOSE_ONLY
-    after: accounts.Account = accounts._trade(before, size, self._quote(size, price))
-    initial: int256 = accounts._margins(after, market, mark)[0] + after.rest_initial
-    if accounts._equity(after, mark) < initial:
-        return MARGIN
-    return FILLED
 
 
 # liquidator
@@ -426,7 +380,7 @@ def standing(account: uint256, market: uint256) -> Standing:
         maintenance_rate=convert((tier & (2**40 - 1)) * 10**6, int256),
         held=a.held & (1 << market) != 0,
         side=accounts._side_of(accounts.positions[(account << 3) | market][0]),
-        stale=self._any_stale(a.held),
+        stale=accounts._any_stale(a.held),
     )
 
 
@@ -445,7 +399,7 @@ def deleverage_by_index(account: uint256, market: uint256) -> (uint256, int256):
     before: accounts.Account = accounts._load(account, market, m)
     equity: int256 = accounts._equity(before, m.mark)
     assert equity < 0 and before.size != 0, "deleverage: not bankrupt"
-    share: int256 = self._share(before, market, m.mark, equity)
+    share: int256 = fills._share(before, market, m.mark, equity)
     # what the account receives so that it loses exactly its share, but no more than its entry or the mark gives it: the
     # other side bears this position's loss, not one from elsewhere
     worth: int256 = fixed_point._floor_div(before.size * m.mark, WAD)
@@ -474,7 +428,7 @@ def deficit(account: uint256) -> uint256:
     """
     flat: bool = False
     settled: int256 = 0
-    flat, settled = self._flat_collateral(account)
+    flat, settled = accounts._flat_collateral(account)
     if not flat:
         return 0
     return convert(max(-settled, 0), uint256)
@@ -497,7 +451,7 @@ def resolve_deficit(
     self._only(self.liquidator)
     flat: bool = False
     settled: int256 = 0
-    flat, settled = self._flat_collateral(account)
+    flat, settled = accounts._flat_collateral(account)
     rest: int256 = -settled - convert(cover, int256)
     assert flat and rest >= 0, "deficit: none"
     m: markets.Market = markets._load(market)
@@ -520,7 +474,7 @@ def resolve_deficit(
             market=market, side=side, a=m.a[side], k=m.k[side], open_interest=m.open_interest
         )
     if rest > socialised:
-        from_treasury = self._from_treasury(market, convert(rest - socialised, uint256))
+        from_treasury = markets._from_treasury(market, convert(rest - socialised, uint256))
     left: uint256 = convert(rest - socialised, uint256) - from_treasury
     if left > 0:
         self.unpaid[market] += left
@@ -569,7 +523,7 @@ def distribute(
     paid: uint256 = reward
     from_treasury: uint256 = 0
     if asked > 0:
-        from_treasury = self._from_treasury(market, asked)
+        from_treasury = markets._from_treasury(market, asked)
         paid += from_treasury
     if paid > 0:
         account: uint256 = accounts._open(keeper)
@@ -580,7 +534,7 @@ def distribute(
     units: uint256 = to_vault // convert(unit, uint256)
     rest: uint256 = to_vault - units * convert(unit, uint256) + dust
     if rest > 0:
-        markets.fees[market] += rest
+        markets.fees_owed[market] += rest
     if units > 0:
         self._send_vault(market, PENALTY, units)
     return paid
@@ -671,8 +625,8 @@ def collect_treasury(market: uint256, receiver: address) -> uint256:
     @return Token units sent.
     """
     self._only(self.parameters)
-    units: uint256 = (markets.fees[market] & U128) // convert(unit, uint256)
-    markets.fees[market] -= units * convert(unit, uint256)
+    units: uint256 = (markets.fees_owed[market] & U128) // convert(unit, uint256)
+    markets.fees_owed[market] -= units * convert(unit, uint256)
     token_transfer._push(token, receiver, units)
     log TreasuryCollected(market=market, receiver=receiver, amount=units)
     return units
@@ -683,314 +637,12 @@ def collect_treasury(market: uint256, receiver: address) -> uint256:
 
 @external
 @view
-def health(account: uint256) -> (int256, int256, int256):
-    """
-    @notice Equity, initial margin and maintenance margin (WAD), all positions settled to now.
-    @param account Account.
-    """
-    equity: int256 = 0
-    initial: int256 = 0
-    maintenance: int256 = 0
-    equity, initial, maintenance = accounts._rest(account, accounts._held(account))
-    return equity + accounts._collateral(account), initial, maintenance
-
-
-@external
-@view
 def withdrawable(account: uint256) -> uint256:
     """
     @notice What `withdraw` would pay now, in token units.
     @param account Account.
     """
-    return convert(self._withdrawable(account) // unit, uint256)
-
-
-@external
-@view
-def collateral(account: uint256) -> int256:
-    """
-    @notice Stored collateral (WAD, signed), before unsettled funding.
-    @param account Account.
-    """
-    return accounts._collateral(account)
-
-
-@external
-@view
-def position(account: uint256, market: uint256) -> (int256, int256, int256):
-    """
-    @notice Size and entry value (WAD), settled to now, and what settling adds to the collateral (WAD).
-    @param account Account.
-    @param market Market.
-    """
-    size: int256 = 0
-    entry: int256 = 0
-    gain: int256 = 0
-    mark: int256 = 0
-    if accounts._held(account) & (1 << market) != 0:
-        size, entry, gain, mark = accounts._position(account, market)
-    return size, entry, gain
-
-
-@external
-@view
-def margin_requirement(market: uint256, notional: uint256) -> (int256, int256):
-    """
-    @notice Initial and maintenance margin (WAD) of a notional.
-    @param market Market.
-    @param notional WAD.
-    """
-    return margin_schedule._requirement(market, convert(notional, int256))
-
-
-@external
-@view
-def market_words(market: uint256) -> int256[8]:
-    """
-    @notice A market's words as `modules/packing.vy` lays them out: price, premium, index of longs, index of shorts,
-            interest, terms, funding; then the funding flow (WAD). `Lens.market` reads them out.
-    @param market Market.
-    """
-    return [
-        markets.prices[market],
-        markets.premiums[market],
-        markets.indices[market][0],
-        markets.indices[market][1],
-        markets.interests[market],
-        markets.terms[market],
-        markets.funding[market],
-        markets.flows[market],
-    ]
-
-
-@external
-@view
-def book_of(market: uint256) -> address:
-    """
-    @notice A market's order book; the zero address for an unknown market.
-    @param market Market.
-    """
-    return markets._book(market)
-
-
-@external
-@view
-def fees(market: uint256) -> (uint256, uint256):
-    """
-    @notice Fees not yet paid out: the treasury's and the vault's (WAD).
-    @param market Market.
-    """
-    return markets.fees[market] & U128, markets.fees[market] >> 128
-
-
-# legs of a fill
-
-
-@internal
-@pure
-def _maker_size(held: int256, size: int256, flags: uint256) -> int256:
-    """
-    @notice What the maker trades (WAD, + buys); 0 if its order may only reduce and there is nothing to reduce.
-    """
-    signed: int256 = size
-    if flags & TAKER_BUYS != 0:
-        signed = -size
-    if flags & MAKER_REDUCE_ONLY == 0:
-        return signed
-    if held == 0 or (held > 0) == (signed > 0):
-        return 0
-    return fixed_point._clamp(signed, -abs(held), abs(held))
-
-
-@internal
-@pure
-def _increases(before: int256, after: int256) -> bool:
-    """
-    @notice Whether a change of size opens risk: a larger position, or one on the other side.
-    """
-    if before < 0:
-        return after < before or after > 0
-    return after > before or after < 0
-
-
-@internal
-@pure
-def _quote(size: int256, price: int256) -> int256:
-    """
-    @notice What buying a signed size costs (WAD, signed), rounded against the account.
-    """
-    # unsafe: 96 + 88 bits
-    return fixed_point._ceil_div(unsafe_mul(size, price), WAD)
-
-
-@internal
-@view
-def _share(a: accounts.Account, market: uint256, mark: int256, equity: int256) -> int256:
-    """
-    @notice The part of an account's equity that its position here may lose: equity * MM here / MM in all (WAD). The
-            bankruptcy price is where that is gone.
-    """
-    maintenance: int256 = accounts._margins(a, market, mark)[1]
-    if a.rest_maintenance == 0:
-        return equity
-    return fixed_point._ceil_div(equity * maintenance, maintenance + a.rest_maintenance)
-
-
-@internal
-@view
-def _leg(
-    before: accounts.Account,
-    market: uint256,
-    m: markets.Market,
-    size: int256,
-    price: int256,
-    fee_rate: int256,
-) -> (accounts.Account, int256, bool):
-    """
-    @notice One account's side of a voluntary fill: the account after it, its fee (WAD, signed) and whether it is allowed.
-            Opening needs the initial margin. Closing needs it before and after, or an excess over the maintenance margin
-            that is not smaller than before, fee aside; and it never costs more than the position's share of the equity.
-    """
-    quote: int256 = self._quote(size, price)
-    fee: int256 = fixed_point._ceil_div(accounts._value(size, price) * fee_rate, PPB)
-    after: accounts.Account = accounts._trade(before, size, quote)
-    after.collateral -= fee
-    initial: int256 = 0
-    maintenance: int256 = 0
-    initial, maintenance = accounts._margins(after, market, m.mark)
-    equity: int256 = accounts._equity(after, m.mark)
-    if self._increases(before.size, after.size):
-        side: uint256 = markets.LONG
-        if after.size < 0:
-            side = markets.SHORT
-        return after, fee, equity >= initial + after.rest_initial and m.a[side] >= markets.A_FLOOR
-
-    equity_before: int256 = accounts._equity(before, m.mark)
-    if equity >= initial + after.rest_initial and equity >= equity_before:
-        return after, fee, True
-    share: int256 = fixed_point._floor_div(
-        self._share(before, market, m.mark, equity_before) * abs(size), abs(before.size)
-    )
-    if equity_before - equity > share:
-        return after, fee, False
-    initial_before: int256 = 0
-    maintenance_before: int256 = 0
-    initial_before, maintenance_before = accounts._margins(before, market, m.mark)
-    healthy: bool = equity_before >= initial_before + before.rest_initial
-    if healthy and equity >= initial + after.rest_initial:
-        return after, fee, True
-    maintenance += after.rest_maintenance
-    excess: int256 = equity_before - maintenance_before - before.rest_maintenance
-    return after, fee, equity - maintenance + max(fee, 0) >= excess and (equity >= maintenance or excess < 0)
-
-
-@internal
-def _complete(
-    market: uint256,
-    m: markets.Market,
-    taker_size_before: int256,
-    taker: accounts.Account,
-    taker_fee: int256,
-    maker_before: accounts.Account,
-    maker_size: int256,
-    price: int256,
-    order_id: uint256,
-    liquidation: bool,
-) -> uint256:
-    """
-    @notice The maker's leg of a fill whose other leg is done; writes both accounts if all is allowed.
-    """
-    fee_rate: int256 = m.terms >> 224
-    if liquidation:
-        # no rebate where no taker pays a fee
-        fee_rate = max(fee_rate, 0)
-    maker: accounts.Account = empty(accounts.Account)
-    maker_fee: int256 = 0
-    allowed: bool = False
-    maker, maker_fee, allowed = self._leg(maker_before, market, m, maker_size, price, fee_rate)
-    if not allowed:
-        return MAKER_FAILED
-    # a liquidation never raises open interest, so the cap cannot refuse it
-    if not self._change_interest(market, m, maker_before.size, maker.size, taker_size_before, taker.size):
-        return INTEREST_CAP
-    fees: int256 = maker_fee
-    if not liquidation:
-        fees += taker_fee
-    self._take_fees(market, m.terms, fees)
-    accounts._store(maker, market, m)
-    accounts._store(taker, market, m)
-    log Fill(
-        market=market,
-        taker=taker.id,
-        maker=maker.id,
-        order_id=order_id,
-        price=price,
-        size=-maker_size,
-        taker_fee=taker_fee,
-        maker_fee=maker_fee,
-        liquidation=liquidation,
-        taker_size=taker.size,
-        taker_entry=taker.entry,
-        taker_collateral=taker.collateral,
-        maker_size=maker.size,
-        maker_entry=maker.entry,
-        maker_collateral=maker.collateral,
-    )
-    return FILLED
-
-
-@internal
-@view
-def _closed(
-    before: accounts.Account, market: uint256, m: markets.Market, size: int256, price: int256
-) -> (accounts.Account, int256):
-    """
-    @notice A liquidated account after a closing trade, and by how much the trade was better than the bankruptcy price
-            (WAD, negative: worse).
-    """
-    after: accounts.Account = accounts._trade(before, size, self._quote(size, price))
-    equity: int256 = accounts._equity(before, m.mark)
-    share: int256 = self._share(before, market, m.mark, equity)
-    if after.size != 0:
-        share = fixed_point._ceil_div(share * abs(size), abs(before.size))
-    return after, accounts._equity(after, m.mark) - equity + share
-
-
-@internal
-def _change_interest(
-    market: uint256, m: markets.Market, before_1: int256, after_1: int256, before_2: int256, after_2: int256
-) -> bool:
-    """
-    @notice Book a fill's change of open interest; False if it would grow past the cap. Writes `m` back only when the
-            interest changes.
-    """
-    change: int256 = max(after_1, 0) - max(before_1, 0) + max(after_2, 0) - max(before_2, 0)
-    if change == 0:
-        return True
-    after: markets.Market = m
-    after.open_interest += change
-    if change > 0:
-        if after.open_interest > ((m.interest >> 64) & markets.U80) * markets.CAP_UNIT:
-            return False
-    elif after.open_interest <= markets.DUST:
-        renewed: markets.Market = markets._renew_if_empty(market, after)
-        if renewed.epoch[0] != after.epoch[0]:
-            markets._store_indices(market, renewed)
-        after = renewed
-    markets._store_interest(market, after)
-    return True
-
-
-@internal
-def _take_fees(market: uint256, terms: int256, fee: int256):
-    """
-    @notice Share a fill's fees (WAD, not negative) between vault and treasury.
-    """
-    if fee <= 0:
-        return
-    amount: uint256 = convert(fee, uint256)
-    to_vault: uint256 = amount * convert((terms >> 176) & U16, uint256) // BP
-    markets.fees[market] += (to_vault << 128) | (amount - to_vault)
+    return convert(accounts._withdrawable(account) // unit, uint256)
 
 
 # money
@@ -1001,10 +653,10 @@ def _sweep(market: uint256) -> uint256:
     """
     @notice Pay the vault's share of fees out, in whole token units.
     """
-    fees: uint256 = markets.fees[market]
+    fees: uint256 = markets.fees_owed[market]
     units: uint256 = (fees >> 128) // convert(unit, uint256)
     if units > 0:
-        markets.fees[market] = fees - ((units * convert(unit, uint256)) << 128)
+        markets.fees_owed[market] = fees - ((units * convert(unit, uint256)) << 128)
         self._send_vault(market, FEE_SHARE, units)
     return units
 
@@ -1015,111 +667,6 @@ def _send_vault(market: uint256, kind: uint256, units: uint256):
     @notice Transfer token units to the vault, which books, and logs, what arrived.
     """
     extcall Vault(vault).book_inflow(market, kind, token_transfer._push(token, vault, units))
-
-
-@internal
-def _from_treasury(market: uint256, amount: uint256) -> uint256:
-    """
-    @notice Take up to `amount` (WAD) out of the treasury's fees of a market.
-    """
-    fees: uint256 = markets.fees[market]
-    taken: uint256 = min(fees & U128, amount)
-    if taken > 0:
-        markets.fees[market] = fees - taken
-    return taken
-
-
-@internal
-@view
-def _withdrawable(account: uint256) -> int256:
-    """
-    @notice Collateral (WAD), all positions settled, above what margin needs.
-    """
-    settled: int256 = accounts._collateral(account)
-    held: int256 = accounts._held(account)
-    open: bool = False
-    for i: uint256 in range(MAX_MARKETS):
-        if held >> i == 0:
-            break
-        if held & (1 << i) != 0:
-            size: int256 = 0
-            entry: int256 = 0
-            gain: int256 = 0
-            mark: int256 = 0
-            size, entry, gain, mark = accounts._position(account, i)
-            settled += gain
-            if size == 0:
-                settled -= entry
-            else:
-                open = True
-                if markets._is_stale(i):
-                    return 0
-    if open:
-        equity: int256 = 0
-        initial: int256 = 0
-        maintenance: int256 = 0
-        equity, initial, maintenance = accounts._rest(account, held)
-        settled = min(settled, accounts._collateral(account) + equity - initial)
-    return max(settled, 0)
-
-
-@internal
-def _settle_all(account: uint256):
-    """
-    @notice Write all positions of an account as they are now, their gains in the collateral.
-    """
-    held: int256 = accounts._held(account)
-    for i: uint256 in range(MAX_MARKETS):
-        if held >> i == 0:
-            break
-        if held & (1 << i) != 0:
-            m: markets.Market = markets._load(i)
-            a: accounts.Account = accounts._load(account, i, m)
-            if a.size == 0:
-                # a size that rounding took to nothing may leave an entry value
-                a.collateral -= a.entry
-                a.entry = 0
-            accounts._store(a, i, m)
-            log Settled(market=i, account=account, size=a.size, entry=a.entry, collateral=a.collateral)
-
-
-@internal
-@view
-def _flat_collateral(account: uint256) -> (bool, int256):
-    """
-    @notice Whether every position of an account settles to nothing, and its collateral (WAD) then.
-    """
-    settled: int256 = accounts._collateral(account)
-    held: int256 = accounts._held(account)
-    for i: uint256 in range(MAX_MARKETS):
-        if held >> i == 0:
-            break
-        if held & (1 << i) == 0:
-            continue
-        size: int256 = 0
-        entry: int256 = 0
-        gain: int256 = 0
-        mark: int256 = 0
-        size, entry, gain, mark = accounts._position(account, i)
-        if size != 0:
-            return False, 0
-        # a size that rounding took to nothing may leave an entry value
-        settled += gain - entry
-    return True, settled
-
-
-@internal
-@view
-def _any_stale(held: int256) -> bool:
-    """
-    @notice Whether the index of any market in a bitmap is stale.
-    """
-    for i: uint256 in range(MAX_MARKETS):
-        if held >> i == 0:
-            break
-        if held & (1 << i) != 0 and markets._is_stale(i):
-            return True
-    return False
 
 
 @internal

@@ -7,9 +7,11 @@
         clearinghouse decides whether a fill may happen and settles it. Prices and sizes are WAD.
 """
 
+from contracts.modules import order_slots
 from contracts.modules import order_words
 from contracts.modules import tick_bitmap
 
+initializes: order_slots
 initializes: tick_bitmap
 
 # kinds of an order
@@ -36,7 +38,6 @@ NOTHING_TO_REDUCE: constant(uint256) = 7
 MAX_FILLS: constant(uint256) = 64
 MAX_ORDERS: constant(uint256) = 32
 MAX_TICK: constant(uint256) = 2**24 - 1
-FIRST_WORD_SLOTS: constant(uint256) = 7
 
 clearinghouse: public(immutable(address))
 liquidator: public(immutable(address))
@@ -107,7 +108,6 @@ struct Terms:
 top_word: uint256
 levels: HashMap[uint256, uint256]
 orders: HashMap[uint256, uint256]
-slots: HashMap[uint256, uint256]
 accounts: HashMap[address, uint256]
 
 
@@ -205,7 +205,7 @@ def place(
     before: order_words.Top = order_words._top(self.top_word)
     top: order_words.Top = before
     filled: uint256 = 0
-    if self._crosses(top, is_buy, tick):
+    if order_words._crosses(top, is_buy, tick):
         assert kind != POST_ONLY, "order: post-only would cross"
         matched: Matched = empty(Matched)
         top, matched = self._match(top, account, is_buy, tick, left, False, empty(Terms))
@@ -216,7 +216,7 @@ def place(
     assert left == 0 or kind != FILL_OR_KILL, "order: cannot be filled whole"
 
     order_id: uint256 = 0
-    if left > 0 and kind <= POST_ONLY and not self._crosses(top, is_buy, tick):
+    if left > 0 and kind <= POST_ONLY and not order_words._crosses(top, is_buy, tick):
         answer: uint256 = FILLED
         if not reduce_only:
             answer = self._may_rest(account, is_buy, left, price)
@@ -240,7 +240,7 @@ def cancel(order_id: uint256):
     assert word != 0, "cancel: no such order"
     reason: uint256 = CANCELLED
     if (word >> order_words.OWNER) & order_words.U32 != self.accounts[msg.sender]:
-        assert self._is_expired(word), "cancel: not the owner"
+        assert order_words._is_expired(word), "cancel: not the owner"
         reason = EXPIRED
     before: order_words.Top = order_words._top(self.top_word)
     self._store_top(before, self._remove(before, order_id, word, reason))
@@ -260,7 +260,7 @@ def cancel_many(order_ids: DynArray[uint256, MAX_ORDERS]):
         word: uint256 = self.orders[order_id]
         if word == 0:
             continue
-        assert self._owner(word) == account, "cancel: not the owner"
+        assert order_words._owner(word) == account, "cancel: not the owner"
         top = self._remove(top, order_id, word, CANCELLED)
     self._store_top(before, top)
 
@@ -339,9 +339,9 @@ def order(order_id: uint256) -> Order:
     """
     word: uint256 = self.orders[order_id]
     return Order(
-        account=self._owner(word),
+        account=order_words._owner(word),
         is_buy=word & order_words.BUY != 0,
-        price=self._tick(word) * tick_size,
+        price=order_words._tick(word) * tick_size,
         size=word >> order_words.SIZE,
         reduce_only=word & order_words.REDUCE_ONLY != 0,
         expiry=(word >> order_words.EXPIRY) & order_words.U32,
@@ -356,10 +356,10 @@ def orders_of(account: uint256) -> DynArray[uint256, MAX_ORDERS]:
     @param account Account.
     """
     found: DynArray[uint256, MAX_ORDERS] = []
-    occupied: uint256 = self.slots[account << 3] >> 224
+    occupied: uint256 = order_slots._occupied(account)
     for slot: uint256 in range(MAX_ORDERS):
         if occupied & (1 << slot) != 0:
-            found.append(self._order_in(account, slot))
+            found.append(order_slots._order_in(account, slot))
     return found
 
 
@@ -431,7 +431,7 @@ def _match(
     top: order_words.Top = start
     done: Matched = empty(Matched)
     for _: uint256 in range(MAX_FILLS):
-        if done.filled == size or not self._crosses(top, is_buy, limit):
+        if done.filled == size or not order_words._crosses(top, is_buy, limit):
             break
         tick: uint256 = top.bid
         flags: uint256 = 0
@@ -440,7 +440,7 @@ def _match(
             flags = 1
         order_id: uint256 = (self.levels[tick] >> 32) & order_words.U32
         word: uint256 = self.orders[order_id]
-        if self._is_expired(word):
+        if order_words._is_expired(word):
             top = self._remove(top, order_id, word, EXPIRED)
             continue
         maker: uint256 = (word >> order_words.OWNER) & order_words.U32
@@ -500,20 +500,9 @@ def _match(
             break
         if filled < wanted and word & order_words.REDUCE_ONLY != 0:
             top = self._remove(top, order_id, word, NOTHING_TO_REDUCE)
-    if done.answer == FILLED and done.filled < size and self._crosses(top, is_buy, limit):
+    if done.answer == FILLED and done.filled < size and order_words._crosses(top, is_buy, limit):
         done.answer = MORE
     return top, done
-
-
-@internal
-@pure
-def _crosses(top: order_words.Top, is_buy: bool, limit: uint256) -> bool:
-    """
-    @notice Whether an order with a limit tick would take from the book.
-    """
-    if is_buy:
-        return top.ask != 0 and limit >= top.ask
-    return limit <= top.bid
 
 
 @internal
@@ -572,7 +561,7 @@ def _rest(
     order_id: uint256 = top.next_id
     assert order_id <= order_words.U32, "order: ids used up"
     top.next_id = order_id + 1
-    slot: uint256 = self._take_slot(account, order_id)
+    slot: uint256 = order_slots._take_slot(account, order_id, max_orders)
     level: uint256 = self.levels[tick]
     previous: uint256 = level & order_words.U32
     if level == 0:
@@ -652,7 +641,7 @@ def _unlink(start: order_words.Top, order_id: uint256, word: uint256, size: uint
             self.orders[following] ^= (order_id ^ previous) << order_words.PREVIOUS
     self.levels[tick] = level
     self.orders[order_id] = 0
-    self._free_slot((word >> order_words.OWNER) & order_words.U32, (word >> order_words.SLOT) & 31)
+    order_slots._free_slot((word >> order_words.OWNER) & order_words.U32, (word >> order_words.SLOT) & 31)
     return top
 
 
@@ -676,26 +665,7 @@ def _next_tick(tick: uint256, is_buy: bool) -> uint256:
     return tick_bitmap._above(tick)
 
 
-@internal
-@pure
-def _owner(word: uint256) -> uint256:
-    return (word >> order_words.OWNER) & order_words.U32
-
-
-@internal
-@pure
-def _tick(word: uint256) -> uint256:
-    return (word >> order_words.TICK) & order_words.U24
-
-
-@internal
-@view
-def _is_expired(word: uint256) -> bool:
-    expiry: uint256 = (word >> order_words.EXPIRY) & order_words.U32
-    return expiry != 0 and expiry < block.timestamp
-
-
-# accounts and their slots
+# accounts
 
 
 @internal
@@ -712,83 +682,17 @@ def _account(owner: address) -> uint256:
 
 
 @internal
-def _take_slot(account: uint256, order_id: uint256) -> uint256:
-    """
-    @notice Note an order among its account's; the slot it is in.
-    """
-    key: uint256 = account << 3
-    first: uint256 = self.slots[key]
-    free: uint256 = ~first >> 224
-    slot: uint256 = MAX_ORDERS
-    if free != 0:
-        slot = tick_bitmap._lowest(free)
-    assert slot < max_orders, "order: too many open orders"
-    # unsafe: slots are below 32
-    first |= 1 << unsafe_add(224, slot)
-    if slot < FIRST_WORD_SLOTS:
-        first |= order_id << unsafe_mul(slot, 32)
-    else:
-        self.slots[key | self._word_of(slot)] |= order_id << self._shift_of(slot)
-    self.slots[key] = first
-    return slot
-
-
-@internal
-def _free_slot(account: uint256, slot: uint256):
-    """
-    @notice Forget the order in a slot.
-    """
-    key: uint256 = account << 3
-    # unsafe: slots are below 32
-    first: uint256 = self.slots[key] ^ (1 << unsafe_add(224, slot))
-    if slot < FIRST_WORD_SLOTS:
-        first &= ~(order_words.U32 << unsafe_mul(slot, 32))
-    else:
-        self.slots[key | self._word_of(slot)] &= ~(order_words.U32 << self._shift_of(slot))
-    self.slots[key] = first
-
-
-@internal
-@view
-def _order_in(account: uint256, slot: uint256) -> uint256:
-    """
-    @notice The order in an occupied slot.
-    """
-    if slot < FIRST_WORD_SLOTS:
-        return (self.slots[account << 3] >> (slot * 32)) & order_words.U32
-    return (self.slots[(account << 3) | self._word_of(slot)] >> self._shift_of(slot)) & order_words.U32
-
-
-@internal
-@pure
-def _word_of(slot: uint256) -> uint256:
-    """
-    @notice Which of the account's words a slot after the first seven is in.
-    """
-    return 1 + (slot - FIRST_WORD_SLOTS) // 8
-
-
-@internal
-@pure
-def _shift_of(slot: uint256) -> uint256:
-    """
-    @notice Where in that word.
-    """
-    return ((slot - FIRST_WORD_SLOTS) % 8) * 32
-
-
-@internal
 def _cancel_all(account: uint256, reason: uint256):
     """
     @notice Take all orders of an account out of the book.
     """
-    occupied: uint256 = self.slots[account << 3] >> 224
+    occupied: uint256 = order_slots._occupied(account)
     if occupied == 0:
         return
     before: order_words.Top = order_words._top(self.top_word)
     top: order_words.Top = before
     for slot: uint256 in range(MAX_ORDERS):
         if occupied & (1 << slot) != 0:
-            order_id: uint256 = self._order_in(account, slot)
+            order_id: uint256 = order_slots._order_in(account, slot)
             top = self._remove(top, order_id, self.orders[order_id], reason)
     self._store_top(before, top)

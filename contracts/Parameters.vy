@@ -27,7 +27,6 @@ PPB: constant(int256) = 10**9
 BP: constant(uint256) = 10**4
 U16: constant(uint256) = 2**16 - 1
 U32: constant(uint256) = 2**32 - 1
-U88: constant(uint256) = 2**88 - 1
 # limits of margin tiers are kept in 1e6 wei, their rates in 1e-12
 LIMIT_UNIT: constant(uint256) = 10**6
 RATE_UNIT: constant(uint256) = 10**6

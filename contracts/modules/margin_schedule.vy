@@ -22,6 +22,17 @@ RATE_ONE: constant(int256) = 10**12
 tiers: public(uint256[MAX_TIERS][MAX_MARKETS])
 
 
+@external
+@view
+def margin_requirement(market: uint256, notional: uint256) -> (int256, int256):
+    """
+    @notice Initial and maintenance margin (WAD) of a notional.
+    @param market Market.
+    @param notional WAD.
+    """
+    return self._requirement(market, convert(notional, int256))
+
+
 @internal
 @view
 def _tier(market: uint256, notional: int256) -> uint256:

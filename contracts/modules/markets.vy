@@ -16,6 +16,8 @@ LONG: constant(uint256) = 0
 SHORT: constant(uint256) = 1
 CLOSE_ONLY: constant(int256) = 1
 U16: constant(int256) = 2**16 - 1
+U128: constant(uint256) = 2**128 - 1
+BP: constant(uint256) = 10**4
 U32: constant(int256) = 2**32 - 1
 U40: constant(int256) = 2**40 - 1
 U80: constant(int256) = 2**80 - 1
@@ -59,7 +61,7 @@ indices: int256[2][MAX_MARKETS]
 interests: int256[MAX_MARKETS]
 terms: int256[MAX_MARKETS]
 funding: int256[MAX_MARKETS]
-fees: uint256[MAX_MARKETS]
+fees_owed: uint256[MAX_MARKETS]
 final_k: HashMap[uint256, int256]
 
 
@@ -95,6 +97,46 @@ def __init__(pricing: address):
     @param pricing Rules of mark price and funding rate.
     """
     PRICING = pricing
+
+
+@external
+@view
+def market_words(market: uint256) -> int256[8]:
+    """
+    @notice A market's words as `modules/packing.vy` lays them out: price, premium, index of longs, index of shorts,
+            interest, terms, funding; then the funding flow (WAD). `Lens.market` reads them out.
+    @param market Market.
+    """
+    return [
+        self.prices[market],
+        self.premiums[market],
+        self.indices[market][0],
+        self.indices[market][1],
+        self.interests[market],
+        self.terms[market],
+        self.funding[market],
+        self.flows[market],
+    ]
+
+
+@external
+@view
+def book_of(market: uint256) -> address:
+    """
+    @notice A market's order book; the zero address for an unknown market.
+    @param market Market.
+    """
+    return self._book(market)
+
+
+@external
+@view
+def fees(market: uint256) -> (uint256, uint256):
+    """
+    @notice Fees not yet paid out: the treasury's and the vault's (WAD).
+    @param market Market.
+    """
+    return self.fees_owed[market] & U128, self.fees_owed[market] >> 128
 
 
 @internal
@@ -287,3 +329,27 @@ def _accrue(market: uint256, new_index: uint256, new_time: uint256):
         funding_per_second=price >> 176,
         flow=flow,
     )
+
+
+@internal
+def _take_fees(market: uint256, terms: int256, fee: int256):
+    """
+    @notice Share a fill's fees (WAD, not negative) between vault and treasury.
+    """
+    if fee <= 0:
+        return
+    amount: uint256 = convert(fee, uint256)
+    to_vault: uint256 = amount * convert((terms >> 176) & U16, uint256) // BP
+    self.fees_owed[market] += (to_vault << 128) | (amount - to_vault)
+
+
+@internal
+def _from_treasury(market: uint256, amount: uint256) -> uint256:
+    """
+    @notice Take up to `amount` (WAD) out of the treasury's fees of a market.
+    """
+    fees: uint256 = self.fees_owed[market]
+    taken: uint256 = min(fees & U128, amount)
+    if taken > 0:
+        self.fees_owed[market] = fees - taken
+    return taken

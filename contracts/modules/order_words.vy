@@ -9,8 +9,6 @@
                 | reduce-only u1 | buy u1 | unused 1
         level   total u128 (WAD) | unused 64 | head u32 | tail u32
         top     next order u32 | stamp u40 (s) | bid u24 | ask u24 | bid before u24 | ask before u24
-        slots   an account's open orders: word 0 has the occupancy u32 | orders in slots 0..6, words 1.. have slots 7..,
-                eight u32 a word
 
         A level is a queue: orders link to their neighbours, so placing, cancelling and filling touch a constant number of
         words, and nothing is left behind. The head's `previous` is not kept up to date and never read.
@@ -73,3 +71,42 @@ def _packed(top: Top) -> uint256:
         | (top.bid_before << 24)
         | top.ask_before
     )
+
+
+@internal
+@pure
+def _crosses(top: Top, is_buy: bool, limit: uint256) -> bool:
+    """
+    @notice Whether an order with a limit tick would take from the book.
+    """
+    if is_buy:
+        return top.ask != 0 and limit >= top.ask
+    return limit <= top.bid
+
+
+@internal
+@pure
+def _owner(word: uint256) -> uint256:
+    """
+    @notice Account of an order.
+    """
+    return (word >> OWNER) & U32
+
+
+@internal
+@pure
+def _tick(word: uint256) -> uint256:
+    """
+    @notice Tick of an order.
+    """
+    return (word >> TICK) & U24
+
+
+@internal
+@view
+def _is_expired(word: uint256) -> bool:
+    """
+    @notice Whether an order may no longer be filled.
+    """
+    expiry: uint256 = (word >> EXPIRY) & U32
+    return expiry != 0 and expiry < block.timestamp

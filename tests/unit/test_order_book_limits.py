@@ -183,7 +183,7 @@ def words_of_book(exchange, orders, ticks, accounts):
         found.append(word(book, "tick_bitmap.branches", tick >> 16))
     found.append(word(book, "tick_bitmap.root"))
     for account in accounts:
-        found += [word(book, "slots", account << 3 | i) for i in range(8)]
+        found += [word(book, "order_slots.slots", account << 3 | i) for i in range(8)]
     return found
 
 
