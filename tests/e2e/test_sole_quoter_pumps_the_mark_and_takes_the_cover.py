@@ -12,7 +12,7 @@ from support.distress import NO_BREAKER, TERMS, away, fund_vault
 
 from perpsim.protocol import WAD, Tier, wad
 
-#: 1 % initial margin beside a band of 5 %; the vault pays up to 2 % from the mark
+#: 1 % initial margin beside a band of 5 %; the vault pays up to 2 % from the nearer of mark and index
 THIN = plain_market(
     tiers=(Tier(wad(10**8), wad("0.01"), wad("0.005")),),
     liquidation=TERMS._replace(cover_slippage=wad("0.02"), penalty_rate=wad("0.0025")),
@@ -25,9 +25,11 @@ NOTIONAL = SIZE * 10_000
 
 @pytest.mark.exchange(markets=(THIN,), vault=NO_BREAKER)
 @BOTH_SIDES
-def test_the_gain_is_bounded_by_band_and_slippage(exchange: Exchange, side: int) -> None:
-    """What the terms allow, and no more however large the fund: band + cover slippage - margin, per
-    notional."""
+@pytest.mark.parametrize("distance", [19, 69], ids=["near the index", "near the mark"])
+def test_the_gain_is_bounded_by_the_slippage_not_by_the_band(
+    exchange: Exchange, side: int, distance: int
+) -> None:
+    """What the terms allow, and no more however large the fund: cover slippage - margin, per notional."""
     fund_vault(exchange, 10**6)
     victim = exchange.actor("own loser", deposit=NOTIONAL // 100)
     hedge = exchange.actor("own hedge", deposit=10**6)
@@ -44,7 +46,7 @@ def test_the_gain_is_bounded_by_band_and_slippage(exchange: Exchange, side: int)
     assert abs(mark - wad(away(side, 500))) <= wad(2)
     assert victim.equity < 0
     quoter.cancel_all()
-    price = mark * (1_000 - side * 19) // 1_000 // 10**15 * 10**15
+    price = wad(10_000 - side * 10 * distance)
     quoter.send(exchange.book, "place", side > 0, price, wad(SIZE), 0, False, 0)
     event = exchange.actor("keeper").liquidate(victim).event("Liquidated")
     # back at the index the three of them are flat but for the price they pushed
@@ -52,5 +54,6 @@ def test_the_gain_is_bounded_by_band_and_slippage(exchange: Exchange, side: int)
         exchange.refresh(60)
     gained = sum(max(actor.equity, 0) for actor in gang) - start
     assert abs(gained - event.cover) <= wad(NOTIONAL) // 1_000
-    bound = wad(NOTIONAL) * (5 + 2 - 1) // 100
+    bound = wad(NOTIONAL) * (2 - 1) // 100
     assert event.cover <= bound + wad(NOTIONAL) // 1_000, (event.cover / WAD, bound / WAD)
+    assert (event.cover > 0) == (distance < 20)
