@@ -73,7 +73,7 @@ class Funding(Model):
 
 
 class Liquidation(Model):
-    """Rules of `Liquidator.liquidate` (DESIGN 1.8); amounts in quote units."""
+    """Rules of `Liquidator.liquidate` (SPECIFICATION.md, 7); amounts in quote units."""
 
     penalty: Annotated[float, Field(ge=0, le=0.25)] = 0.005
     buffer: Fraction = 0.25

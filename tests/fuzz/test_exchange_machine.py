@@ -1,4 +1,4 @@
-"""Random histories of the whole exchange: the invariants of DESIGN.md 1.13 hold after every step.
+"""Random histories of the whole exchange: the invariants of SPECIFICATION.md, 10, hold after every step.
 
 `HYPOTHESIS_PROFILE=explore pytest tests/fuzz` draws new and longer ones.
 """

@@ -9,7 +9,7 @@ from support.distress import away, distress_market, positioned
 from perpsim.protocol import ProtocolParams, wad
 
 PARAMS = ProtocolParams(markets=(distress_market(max_orders=32),))
-#: issue 2
+#: the gas that deleveraging by index may cost
 DELEVERAGE_TARGET = 150_000
 
 

@@ -1,4 +1,4 @@
-"""The walk through the book against the rules of DESIGN.md 1.8 in exact fractions.
+"""The walk through the book against the rules of SPECIFICATION.md, 7, in exact fractions.
 
 For any bids, prices, sizes and coverage the contract does what the rules say, but for rounding: a few
 wei a fill, at the worst the value of a wei of size.
