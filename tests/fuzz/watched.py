@@ -1,6 +1,6 @@
 """An exchange that is looked at before and after every transaction, and what must hold between the two looks.
 
-The invariants are those of SPECIFICATION.md, 10. Dust: deleveraging by index takes sizes down to whole wei, so a
+The invariants are those of SPECIFICATION.md. Dust: deleveraging by index takes sizes down to whole wei, so a
 side may lack up to a wei an account and deleveraging of its open interest; the exchange bears their value.
 Every other rounding is a wei of money a touch, in favour of the exchange.
 """
