@@ -1,4 +1,4 @@
-"""The command line: run a scenario, list scenarios, write a report again."""
+"""The command line: run a scenario, list scenarios, and look at what a run has left."""
 
 from __future__ import annotations
 
@@ -119,6 +119,30 @@ def report(folder: Path) -> None:
     from perpsim.report import write_report
 
     click.echo(f"report: {write_report(folder)}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--by", type=click.Choice(["flow", "hour", "day"]), help="A row each (default: what suits the length)."
+)
+@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE", help="Write the rows there.")
+def fund(folder: Path, by: str | None, table: Path | None) -> None:
+    """Print the insurance history of the run in DIR: time, balance, change, cause."""
+    from perpsim.report.fund_history import read_history, write_csv
+    from perpsim.report.fund_text import agreement, told
+
+    history = read_history(folder)
+    by = by or history.suits()
+    for line in told(history, by):
+        click.echo(line)
+    if table is not None:
+        write_csv(history, by, table)
+        click.echo(f"written to {table}")
+    agrees, words = agreement(history)
+    click.echo(words, err=not agrees)
+    if not agrees:
+        sys.exit(EXIT_FAILED)
 
 
 @contextmanager

@@ -113,47 +113,65 @@ class RunData:
         return f"market {market}"
 
 
-def _read_table(folder: Path, name: str, notes: list[str]) -> pl.DataFrame:
-    path = folder / f"{name}.parquet"
-    if not path.is_file():
-        notes.append(f"{path.name} is missing")
-        return pl.DataFrame()
-    try:
-        return pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError, ValueError):
-        notes.append(f"{path.name} cannot be read")
-        return pl.DataFrame()
+class RunFiles:
+    """The files of a run folder. `notes` gathers what is missing or cannot be read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.notes: list[str] = []
+        if not self.folder.is_dir():
+            raise ReportError(f"{folder}: no such run folder")
+        names = ["summary.json", "events.parquet", *(f"{t}.parquet" for t in TABLES)]
+        if not any((self.folder / n).is_file() for n in names):
+            raise ReportError(f"{folder}: not a run folder (none of {', '.join(names)} is in it)")
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A table, empty if it cannot be had."""
+        path = self.folder / f"{name}.parquet"
+        if not path.is_file():
+            self.notes.append(f"{path.name} is missing")
+            return pl.DataFrame()
+        try:
+            return pl.read_parquet(path)
+        except (pl.exceptions.PolarsError, OSError, ValueError):
+            self.notes.append(f"{path.name} cannot be read")
+            return pl.DataFrame()
+
+    def summary(self) -> dict[str, Any]:
+        """The figures of summary.json, none if it cannot be had."""
+        path = self.folder / "summary.json"
+        if not path.is_file():
+            self.notes.append("summary.json is missing")
+            return {}
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self.notes.append("summary.json cannot be read")
+            return {}
+        if not isinstance(found, dict):
+            self.notes.append("summary.json holds no table of figures")
+            return {}
+        return found
+
+    def events(self, names: Sequence[str]) -> pl.DataFrame:
+        """Time, name and arguments (JSON) of the events with these names; none if they cannot be had."""
+        path = self.folder / "events.parquet"
+        empty = pl.DataFrame(schema={"time": pl.Int64, "event": pl.String, "args": pl.String})
+        if not path.is_file():
+            self.notes.append(f"{path.name} is missing")
+            return empty
+        wanted = pl.col("event").is_in(list(names))
+        try:
+            return pl.scan_parquet(path).filter(wanted).select("time", "event", "args").collect()
+        except (pl.exceptions.PolarsError, OSError, ValueError):
+            self.notes.append(f"{path.name} cannot be read")
+            return empty
 
 
-def _read_summary(folder: Path, notes: list[str]) -> dict[str, Any]:
-    path = folder / "summary.json"
-    if not path.is_file():
-        notes.append("summary.json is missing")
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        notes.append("summary.json cannot be read")
-        return {}
-    if not isinstance(found, dict):
-        notes.append("summary.json holds no table of figures")
-        return {}
-    return found
-
-
-def _read_losses(folder: Path, notes: list[str]) -> pl.DataFrame:
+def _losses(files: RunFiles) -> pl.DataFrame:
     """What neither fund nor deleveraging paid, out of the event log (amounts there are WAD)."""
     schema = {"time": pl.Int64, "event": pl.String, "socialised": pl.Float64, "treasury": pl.Float64}
-    path = folder / "events.parquet"
-    if not path.is_file():
-        notes.append(f"{path.name} is missing")
-        return pl.DataFrame(schema=schema)
-    wanted = pl.col("event").is_in(list(LOSS_EVENTS))
-    try:
-        found = pl.scan_parquet(path).filter(wanted).select("time", "event", "args").collect()
-    except (pl.exceptions.PolarsError, OSError, ValueError):
-        notes.append(f"{path.name} cannot be read")
-        return pl.DataFrame(schema=schema)
+    found = files.events(list(LOSS_EVENTS))
     rows: list[tuple[Any, ...]] = []
     for time, event, text in found.iter_rows():
         try:
@@ -168,16 +186,11 @@ def _read_losses(folder: Path, notes: list[str]) -> pl.DataFrame:
 
 def load(folder: Path) -> RunData:
     """Reads everything that is there."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ReportError(f"{folder}: no such run folder")
-    names = ["summary.json", "events.parquet", *(f"{t}.parquet" for t in TABLES)]
-    if not any((folder / n).is_file() for n in names):
-        raise ReportError(f"{folder}: not a run folder (none of {', '.join(names)} is in it)")
-    notes: list[str] = []
-    summary = _read_summary(folder, notes)
-    tables = {name: _read_table(folder, name, notes) for name in TABLES}
-    return RunData(folder, summary, tables, _read_losses(folder, notes), notes)
+    files = RunFiles(folder)
+    summary = files.summary()
+    tables = {name: files.table(name) for name in TABLES}
+    losses = _losses(files)
+    return RunData(files.folder, summary, tables, losses, files.notes)
 
 
 def column(frame: pl.DataFrame, name: str, scale: float = WAD) -> Floats | None:

@@ -116,22 +116,22 @@ def execute(
         folder.write(tables(simulation), summary)
         return summary
 
-    try:
-        progress.start(scenario.clock.blocks)
-        complete = simulation.run(progress, should_stop)
-    except InvariantViolation as error:
-        violation = str(error)
-    except EngineError as error:
-        violation = f"block {simulation.next_block}: engine {request.engine} failed: {_line(error)}"
-    except Exception as error:
-        # A fault of the program: what there is of the run is kept, and the fault is told in full.
-        violation = f"block {simulation.next_block}: {type(error).__name__}: {_line(error)}"
-        write()
-        raise
-    finally:
-        progress.finish()
-        simulation.protocol.chain.close()
-    summary = write()
+    with simulation.protocol.chain:
+        try:
+            progress.start(scenario.clock.blocks)
+            complete = simulation.run(progress, should_stop)
+        except InvariantViolation as error:
+            violation = str(error)
+        except EngineError as error:
+            violation = f"block {simulation.next_block}: engine {request.engine} failed: {_line(error)}"
+        except Exception as error:
+            # A fault of the program: what there is of the run is kept, and the fault is told in full.
+            violation = f"block {simulation.next_block}: {type(error).__name__}: {_line(error)}"
+            write()
+            raise
+        finally:
+            progress.finish()
+        summary = write()
     report, verdict = _report(where, notice)
     return Result(where, summary, report, verdict, not complete and not violation, violation)
 

@@ -11,6 +11,8 @@ Handler = Callable[[Any, int], None]
 Row = dict[str, Any]
 
 INFLOW_KINDS = {1: "penalty", 2: "fee", 3: "fund"}
+# What only the liquidation of some account moves.
+_OF_AN_ACCOUNT = ("penalty", "cover", "reward")
 
 
 class Ledger:
@@ -35,6 +37,8 @@ class Ledger:
         self.taken_in = 0
         #: account of an owner, from the indexer
         self._account_of = account_of
+        # Flows whose account is not known yet begin here.
+        self._anonymous = 0
 
     def vault_handlers(self) -> dict[str, Handler]:
         """Handlers of the vault's events by name."""
@@ -57,6 +61,7 @@ class Ledger:
                 "block": self.block,
                 "time": time,
                 "market": market,
+                "account": None,
                 "kind": kind,
                 "amount": str(amount),
                 "amount_f64": amount / self.token,
@@ -73,13 +78,22 @@ class Ledger:
     def _cover(self, event: Any, time: int) -> None:
         self.covered += event.paid
         self.requested += event.requested
-        self._flow(time, event.market, "cover", -event.paid, event.assets)
+        kind = "cover" if event.requested else "repay"
+        self._flow(time, event.market, kind, -event.paid, event.assets)
 
     def _reward(self, event: Any, time: int) -> None:
         self.rewarded += event.amount
         self._flow(time, event.market, "reward", -event.amount, event.assets)
 
+    def _name_account(self, account: int) -> None:
+        """The vault does not know whom it pays for; the liquidator says so after the flows."""
+        for row in self.fund_rows[self._anonymous :]:
+            if row["kind"] in _OF_AN_ACCOUNT:
+                row["account"] = account
+        self._anonymous = len(self.fund_rows)
+
     def _liquidated(self, event: Any, time: int) -> None:
+        self._name_account(event.account)
         if event.cover:
             outcome = "below"
         elif event.penalty:

@@ -14,6 +14,7 @@ _FUND = {
     "block": pl.Int64,
     "time": pl.Int64,
     "market": pl.Int64,
+    "account": pl.Int64,
     "kind": pl.String,
     "amount": pl.String,
     "amount_f64": pl.Float64,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from perpsim.agents.base import View
 from perpsim.agents.keepers import Desked
-from perpsim.chain import Receipt
+from perpsim.chain import EngineError, Receipt
 from perpsim.protocol import Protocol
 from perpsim.simulation.account_table import Health
 from perpsim.simulation.capture import Capture
@@ -178,6 +178,13 @@ class Simulation:
         keeper = self.cast.keepers.by_address.get(event.keeper)
         if keeper is not None and event.closed:
             keeper.record.won += 1
+
+    def vault_books(self) -> str | None:
+        """What the vault itself says it holds, token units; None if the engine no longer answers."""
+        try:
+            return str(self.protocol.vault.view("assets"))
+        except EngineError:
+            return None
 
     @property
     def health(self) -> Health:

@@ -166,7 +166,7 @@ def summarise(
         "events": simulation.log.count,
         "gas_used": metrics.gas_used,
         "wall_seconds": round(wall_seconds, 3),
-        "fund": fund_figures(ledger, metrics),
+        "fund": {**fund_figures(ledger, metrics), "books": simulation.vault_books()},
         **loss_figures(ledger, burdened),
         "keepers": keeper_figures(simulation.keepers),
         "invariants": {

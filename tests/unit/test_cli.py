@@ -93,9 +93,34 @@ def test_report_writes_the_report_again(tmp_path: Path) -> None:
     assert (out / "report.html").exists()
 
 
+def test_fund_prints_the_insurance_history_and_holds_it_against_the_books(tmp_path: Path) -> None:
+    out, table = tmp_path / "run", tmp_path / "fund.csv"
+    assert invoke("run", "smoke", "--set", "fund.initial=500", "--out", str(out)).exit_code == 0
+    result = invoke("fund", str(out), "--csv", str(table))
+    assert result.exit_code == 0, result.stderr
+    assert "equals the vault's books" in result.stdout
+    # Whom the fund paid for is whom the liquidator says it was.
+    fund, liquidations = (pl.read_parquet(out / f"{name}.parquet") for name in ("fund", "liquidations"))
+    for cause, column in (("cover", "cover"), ("reward", "account")):
+        paid = fund.filter(pl.col("kind") == cause)
+        assert paid["account"].null_count() == 0
+        assert set(paid["account"]) <= set(liquidations.filter(pl.col(column) > 0)["account"])
+    assert f"cover of account {fund.filter(pl.col('kind') == 'cover')['account'][0]}, BTC" in result.stdout
+    assert len(table.read_text().splitlines()) == 1 + fund.height
+
+    summary = json.loads((out / "summary.json").read_text())
+    summary["fund"]["books"] = "1"
+    (out / "summary.json").write_text(json.dumps(summary))
+    result = invoke("fund", str(out), "--by", "day")
+    assert result.exit_code == 1
+    assert "is not the vault's books" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["fund", "none"], "none: no such run folder"),
+        (["fund", "."], "not a run folder"),
         (["run", "black-friday"], "unknown scenario 'black-friday': did you mean black-thursday-2020?"),
         (["run", "none.toml"], "scenario file none.toml: no such file"),
         (["scenarios", "--show", "smoek"], "did you mean smoke?"),
