@@ -1,0 +1,1 @@
+"""Deleveraging by list, off chain: the policies' arithmetic, packed lists, rank lights, the audit."""
