@@ -40,7 +40,7 @@ def unpack_ids(words: Sequence[int]) -> list[int]:
 
 
 class Listed(NamedTuple):
-    """A counterparty in a receipt, WAD: `size` before, `taken` of it (quote if the policy charges), `haircut`."""
+    """A counterparty in a receipt, WAD: `size` before, `taken` of it (quote if it is charged), `haircut`."""
 
     account: int
     key: int

@@ -1,7 +1,7 @@
 """The deleveraging policies of `contracts/policies` in Python integers, equal to them to the wei.
 
 Amounts are WAD integers as on chain (`contracts/interfaces/IDeleveragePolicy.vyi`): sizes of the base asset,
-money of the quote asset. `rank` and `allot` fail for nothing that the contracts accept; no range is checked here.
+money of the quote asset. `rank` and `allot` fail for nothing that the contracts accept; they check no ranges.
 """
 
 from __future__ import annotations
