@@ -19,6 +19,7 @@ Gas used includes the intrinsic 21,000, the calldata and the refund, as in a rec
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from pyrevm import EVM, AccountInfo, BlockEnv
@@ -56,6 +57,16 @@ class Snapshot:
         self.state = chain._bookkeeping()
 
 
+class Mark:
+    """A point to return to with `RevmChain.rewind`, as often as one likes."""
+
+    def __init__(self, chain: RevmChain) -> None:
+        self.state = chain._bookkeeping()
+        # what flushes since then have overwritten in the database
+        self.slots: dict[tuple[str, int], int] = {}
+        self.infos: dict[str, Any] = {}
+
+
 class RevmChain(EmbeddedChain):
     """A chain on pyrevm. See the module."""
 
@@ -80,6 +91,7 @@ class RevmChain(EmbeddedChain):
         self._nonces: dict[str, int] = {}
         self._lower: dict[str, str] = {}
         self._snapshots: list[Snapshot] = []
+        self._mark: Mark | None = None
         self._env: tuple[int, int] | None = None
         # everything after this checkpoint is journal: flush() moves it into the database
         self._base = self._evm.snapshot()
@@ -112,6 +124,8 @@ class RevmChain(EmbeddedChain):
     # ------------------------------------------------------------------------------------ execution
 
     def deploy(self, artifact: Artifact, *args: Any, sender: str) -> str:
+        if self._mark is not None:
+            raise EngineError("cannot deploy while a mark is set: rewinding does not take code back")
         sender = sender.lower()
         self._enter_pending()
         evm = self._evm
@@ -199,17 +213,33 @@ class RevmChain(EmbeddedChain):
         del text
         infos = evm.journal_state
         evm.revert(self._base)
+        if self._mark is not None:
+            self._remember(self._mark, changes, infos)
         for address, info in infos.items():
             evm.insert_account_info(address, info)
-        snapshot, insert, revert = evm.snapshot, evm.insert_account_storage, evm.revert
-        for address, slot, value in changes:
+        self._write((address, slot, present) for address, slot, _, present in changes)
+        self._base = evm.snapshot()
+        self._since_flush = 0
+
+    def _remember(self, mark: Mark, changes: list[tuple[str, int, int, int]], infos: Iterable[str]) -> None:
+        """Keep what the database held at `mark` of what is about to be overwritten."""
+        for address, slot, original, _ in changes:
+            mark.slots.setdefault((address, slot), original)
+        checkpoint = self._evm.snapshot()
+        for address in infos:
+            if address not in mark.infos:
+                mark.infos[address] = self._evm.basic(address)
+        self._evm.revert(checkpoint)
+
+    def _write(self, slots: Iterable[tuple[str, int, int]]) -> None:
+        """Set (address, slot, value) in the database, under the journal, which must be empty."""
+        snapshot, insert, revert = self._evm.snapshot, self._evm.insert_account_storage, self._evm.revert
+        for address, slot, value in slots:
             # the insert loads the account, and into a loaded one it would write through the journal: unload
             # it again
             checkpoint = snapshot()
             insert(address, slot, value)
             revert(checkpoint)
-        self._base = evm.snapshot()
-        self._since_flush = 0
 
     # ------------------------------------------------------------------------------------ snapshots
 
@@ -241,17 +271,42 @@ class RevmChain(EmbeddedChain):
             self._evm.revert(last.checkpoint)
             if last is snapshot:
                 break
+        self._restore(snapshot.state)
+
+    def mark(self) -> Mark:
+        """Remember the whole chain for `rewind`, in place of the mark before. Unlike under a snapshot,
+        flushing goes on, so memory stays bounded and gas can be had exact; contracts cannot be deployed."""
+        self.flush()
+        self._mark = Mark(self)
+        return self._mark
+
+    def rewind(self, mark: Mark) -> None:
+        """Return to `mark`, which stays set."""
+        if mark is not self._mark:
+            raise ValueError("another mark has been set since")
+        self.flush()
+        for address, info in mark.infos.items():
+            self._evm.insert_account_info(address, info)
+        self._write((address, slot, value) for (address, slot), value in mark.slots.items())
+        self._base = self._evm.snapshot()
+        mark.slots.clear()
+        mark.infos.clear()
+        self._restore(mark.state)
+
+    def _restore(self, state: tuple[Any, ...]) -> None:
+        """The inverse of `_bookkeeping`; what it holds is copied, not taken."""
         (
             self._number,
             self._timestamp,
             self._pending_timestamp,
             self.base_fee,
             self._next_id,
-            self._queue,
-            self._pending,
+            queue,
+            pending,
             history,
-            self._nonces,
-        ) = snapshot.state
+            nonces,
+        ) = state
+        self._queue, self._pending, self._nonces = list(queue), list(pending), dict(nonces)
         self._history.clear()
         self._history.extend(history)
 
@@ -284,14 +339,14 @@ class RevmChain(EmbeddedChain):
         self._evm.insert_account_storage(address, slot, value)
 
 
-def _changed_slots(text: str) -> list[tuple[str, int, int]]:
-    """(address, slot, value) of every slot that differs from the database, from the text of the journalled
-    state.
+def _changed_slots(text: str) -> list[tuple[str, int, int, int]]:
+    """(address, slot, value in the database, value now) of every slot that differs, from the text of the
+    journalled state.
 
     The text begins `JournaledState { state: {0x..: Account { info: .., storage: {..}, status: .. }, ..}, ..`;
     the journal, much longer, comes after the state and is not looked at.
     """
-    changes: list[tuple[str, int, int]] = []
+    changes: list[tuple[str, int, int, int]] = []
     at = text.index("state: {") + 8
     while text.startswith("0x", at):
         address = text[at : at + 42]
@@ -300,7 +355,7 @@ def _changed_slots(text: str) -> list[tuple[str, int, int]]:
         if stop > start:
             for slot, original, present in _SLOT.findall(text, start, stop):
                 if original != present:
-                    changes.append((address, int(slot), int(present)))
+                    changes.append((address, int(slot), int(original), int(present)))
         at = text.index(" }", stop) + 4
     return changes
 
