@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from pyrevm import AccountInfo
-from support import COMPILER, Actor, fresh, plain_market
+from support import Actor, fresh, plain_market
+from support.abi import Call
 
 from perpsim.protocol import Contract, ProtocolParams
 
@@ -113,36 +114,6 @@ CONTRACTS = (
 ROLES = PEOPLE + CONTRACTS
 
 
-def deployable() -> list[str]:
-    """Contracts of the exchange: not what stands in for tokens."""
-    mocks = COMPILER.contracts / "mocks"
-    return [name for name in COMPILER.names() if mocks not in COMPILER.path(name).parents]
-
-
-def state_changing(contract: str) -> list[dict[str, Any]]:
-    """ABI entries of a contract's functions that may change state; one for each number of arguments."""
-    changing = ("nonpayable", "payable")
-    return [
-        entry
-        for entry in COMPILER.load(contract).abi
-        if entry["type"] in ("function", "fallback", "receive") and entry["stateMutability"] in changing
-    ]
-
-
-def zero(kind: str, components: Any = ()) -> Any:
-    """A value of an ABI type that is all zero."""
-    if kind.endswith("]"):
-        return []
-    if kind == "tuple":
-        return tuple(zero(part["type"], part.get("components", ())) for part in components)
-    return {"address": "0x" + "00" * 20, "bool": False}.get(kind, 0)
-
-
-def zeros(entry: dict[str, Any]) -> list[Any]:
-    """Arguments that are all zero."""
-    return [zero(part["type"], part.get("components", ())) for part in entry["inputs"]]
-
-
 @contextmanager
 def without_code(chain: Any, address: str) -> Iterator[None]:
     """For the time of a call: the EVM takes no transaction from a sender that has code."""
@@ -200,17 +171,19 @@ class World:
         """Roles of everybody but the contract itself, which without its code could not answer."""
         return [role for role in ROLES if self.addresses[role] != contract.address]
 
-    def admitted(self, contract: Contract, entry: dict[str, Any], args: list[Any]) -> set[str]:
+    def admitted(self, call: Call, args: list[Any]) -> set[str]:
         """Roles that are not refused for who they are."""
-        calls = {role: self.call(role, contract, entry, args) for role in self.others(contract)}
-        return {role for role, reason in calls.items() if reason not in REFUSALS}
+        reasons = {
+            role: self.attempt(role, call, args) for role in self.others(self.contracts[call.contract])
+        }
+        return {role for role, reason in reasons.items() if reason not in REFUSALS}
 
-    def call(self, role: str, contract: Contract, entry: dict[str, Any], args: list[Any]) -> str:
+    def attempt(self, role: str, call: Call, args: list[Any]) -> str:
         """Why the call is refused, "" if it is not; nothing stays of it."""
         chain, sender = self.exchange.chain, self.addresses[role]
-        call = contract.interface.functions[entry["name"]]
+        contract = self.contracts[call.contract]
         snapshot = chain.snapshot()
         with without_code(chain, sender):
-            receipt = chain.execute(sender, contract.address, call.encode(*args))
+            receipt = contract.send(sender, call.function, *args)
         chain.revert(snapshot)
         return str(receipt.reason)

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from authorisation import ANYONE, MATRIX, World, deployable, state_changing, without_code, zeros
+from authorisation import ANYONE, MATRIX, World, without_code
 from support import LONG
+from support.abi import Call, calls, deployable, state_changing
 
 from perpsim.protocol import wad
 
@@ -37,37 +38,30 @@ def test_nothing_takes_native_coin() -> None:
         assert all(entry["stateMutability"] != "payable" for entry in state_changing(name))
 
 
-FUNCTIONS = [
-    pytest.param(contract, entry, id=f"{contract}.{entry['name']}-{len(entry['inputs'])}")
-    for contract in MATRIX
-    for entry in state_changing(contract)
-    if entry.get("name") in MATRIX[contract]
-]
+CALLS = [call for contract in MATRIX for call in calls(contract)]
+EVERY_CALL = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.id)
 
 
-@pytest.mark.parametrize("contract, entry", FUNCTIONS)
-def test_a_function_opens_for_its_roles_and_no_other(
-    world: World, contract: str, entry: dict[str, Any]
-) -> None:
+@EVERY_CALL
+def test_a_function_opens_for_its_roles_and_no_other(world: World, call: Call) -> None:
     """Refused for who calls: exactly those who are not in the matrix."""
-    expected = MATRIX[contract][entry["name"]]
-    target = world.contracts[contract]
-    everybody = set(world.others(target))
-    assert world.admitted(target, entry, zeros(entry)) == (everybody if expected == ANYONE else expected)
+    expected = MATRIX[call.contract][call.function]
+    everybody = set(world.others(world.contracts[call.contract]))
+    assert world.admitted(call, call.zeros()) == (everybody if expected == ANYONE else expected)
 
 
-@pytest.mark.parametrize("contract, entry", FUNCTIONS)
-def test_a_book_is_nobody_in_a_market_that_is_not_its_own(
-    world: World, contract: str, entry: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize(
+    "call",
+    [call for call in CALLS if MATRIX[call.contract][call.function] == {"book"}],
+    ids=lambda call: call.id,
+)
+def test_a_book_is_nobody_in_a_market_that_is_not_its_own(world: World, call: Call) -> None:
     """Its gate is the market that it names: neither another market's, nor one that does not exist, opens."""
-    if MATRIX[contract][entry["name"]] != {"book"}:
-        return
-    place = [part["name"] for part in entry["inputs"]].index("market")
-    for market, opens in ((0, "book"), (1, "book of another market"), (2, None), (7, None)):
-        args = zeros(entry)
+    place = [name for name, _, _ in call.inputs].index("market")
+    for market, opens in ((0, {"book"}), (1, {"book of another market"}), (2, set()), (7, set())):
+        args = call.zeros()
         args[place] = market
-        assert world.admitted(world.contracts[contract], entry, args) == ({opens} if opens else set())
+        assert world.admitted(call, args) == opens
 
 
 # what anyone may call
@@ -97,18 +91,17 @@ def test_what_anyone_may_call_moves_nothing_of_somebody_else(world: World) -> No
         return (customer.health, customer.position(), customer.collateral, customer.orders(), customer.tokens)
 
     before = belongings()
-    calls = 0
-    for contract, functions in MATRIX.items():
-        for entry in state_changing(contract):
-            if functions[entry["name"]] != ANYONE:
-                continue
-            args = [aimed.get(part["name"], given) for part, given in zip(entry["inputs"], zeros(entry))]
-            target = world.contracts[contract]
-            for role in world.others(target):
-                calls += 1
-                sender = world.addresses[role]
-                with without_code(exchange.chain, sender):
-                    target.send(sender, entry["name"], *args)
-                assert belongings() == before, f"{contract}.{entry['name']} by {role}"
+    count = 0
+    for call in CALLS:
+        if MATRIX[call.contract][call.function] != ANYONE:
+            continue
+        target = world.contracts[call.contract]
+        args = call.arguments(exchange, aimed)
+        for role in world.others(target):
+            count += 1
+            sender = world.addresses[role]
+            with without_code(exchange.chain, sender):
+                target.send(sender, call.function, *args)
+            assert belongings() == before, f"{call.name} by {role}"
     exchange.chain.revert(snapshot)
-    assert calls > 200
+    assert count > 200

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from authorisation import ANYONE, MATRIX, REFUSALS, deployable, state_changing, zero
+from authorisation import ANYONE, MATRIX, REFUSALS
 from support import COMPILER, LONG, SHORT, Actor, Exchange, deployed
+from support.abi import Call, calls, deployable, views, zero
 from support.distress import away, distress_market, fund_vault, positioned
 from support.exchange import DUST
 
@@ -66,38 +67,18 @@ PARAMS = ProtocolParams(
 )
 
 
-class Call(NamedTuple):
-    """A function as the ABI has it."""
-
-    contract: str
-    entry: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """`Contract.function`."""
-        return f"{self.contract}.{self.entry['name']}"
-
-    @property
-    def inputs(self) -> list[tuple[str, str, Any]]:
-        """Name, type and components of the arguments."""
-        return [(part["name"], part["type"], part.get("components", ())) for part in self.entry["inputs"]]
-
-
-def calls(views: bool) -> list[Any]:
-    """Views, or the functions that change state; those of one name are told apart by the number of
-    arguments."""
-    found = []
-    for contract in deployable():
-        entries = state_changing(contract)
-        if views:
-            functions = [entry for entry in COMPILER.load(contract).abi if entry["type"] == "function"]
-            entries = [entry for entry in functions if entry not in entries]
-        found += [Call(contract, entry) for entry in entries]
+def every(functions: Any) -> list[Any]:
+    """The calls of all contracts but the trusting rules."""
     return [
-        pytest.param(call, id=f"{call.name}-{len(call.inputs)}")
-        for call in found
-        if call.name not in TRUSTING
+        pytest.param(call, id=call.id)
+        for contract in deployable()
+        for call in functions(contract)
+        if call.name not in TRUSTING and COMPILER.path(call.contract).parent.name not in TRUSTING
     ]
+
+
+EVERY_CALL = pytest.mark.parametrize("call", every(calls))
+EVERY_VIEW = pytest.mark.parametrize("call", every(views))
 
 
 class Scene:
@@ -136,7 +117,7 @@ class Scene:
 
     def caller(self, call: Call) -> Actor:
         """Who may call it; somebody who may not, where only a contract may."""
-        allowed = MATRIX.get(call.contract, {}).get(call.entry["name"], ANYONE)
+        allowed = MATRIX.get(call.contract, {}).get(call.function, ANYONE)
         if allowed != ANYONE and allowed & {"owner", "reporter"}:
             return self.exchange.owner
         return self.user
@@ -144,17 +125,15 @@ class Scene:
     def arguments(self, call: Call) -> list[Any]:
         """Values that make sense, by the names of the arguments."""
         exchange, user = self.exchange, self.user
-        market = exchange.params.markets[0]
         victims = {"liquidate": self.distressed, "deleverage": self.bankrupt}
         known = {
-            "account": victims.get(call.entry["name"], user).account,
+            "account": victims.get(call.function, user).account,
             "amount": 10**6,
             "beneficiary": user.address,
             "book": self.next_book,
             "cap": 10**9,
             "count": 3,
             "first": 1,
-            "funding": market.funding,
             "ids": [1, 2],
             "markets": [0],
             "max_age": 60,
@@ -163,24 +142,16 @@ class Scene:
             "order_id": self.order,
             "order_ids": [self.order],
             "owner": user.address,
-            "params": market.liquidation,
             "price": wad(9_000),
             "prices": [wad(9_000)],
             "receiver": user.address,
             "resume": wad("0.25"),
             "size": wad(1),
-            "tiers": list(market.tiers),
             "timestamp": exchange.now,
             "trip": wad("0.3"),
             "window": 3_600,
         }
-        terms = {type(terms)._fields: terms for terms in (market.terms, market.funding)}
-        found = []
-        for name, kind, components in call.inputs:
-            fields = tuple(part["name"] for part in components)
-            other = terms.get(fields, zero(kind, components))
-            found.append(known.get(name, other))
-        return found
+        return call.arguments(exchange, known)
 
     def hostile(self, sane: Any, kind: str, components: Any) -> list[Any]:
         """Values that somebody might try."""
@@ -266,16 +237,16 @@ def longest(args: list[Any]) -> int:
     return max((len(value) for value in args if isinstance(value, list)), default=0)
 
 
-@pytest.mark.parametrize("call", calls(views=False))
+@EVERY_CALL
 def test_bad_input_changes_nothing_or_nothing_for_the_worse(scene: Scene, call: Call) -> None:
     exchange, contract, caller = scene.exchange, scene.contract(call.contract), scene.caller(call)
-    open_to_caller = MATRIX[call.contract][call.entry["name"]]
+    open_to_caller = MATRIX[call.contract][call.function]
     admitted = open_to_caller == ANYONE or bool(open_to_caller & {"owner", "reporter"})
     before = scene.wealth()
     for bad, args in attempts(scene, call):
         with exchange.isolated():
-            receipt = contract.send(caller.address, call.entry["name"], *args)
-            if not bad and call.entry["name"] not in OUT_OF_TIME:
+            receipt = contract.send(caller.address, call.function, *args)
+            if not bad and call.function not in OUT_OF_TIME:
                 assert receipt.ok == admitted, receipt.reason
             if receipt.ok:
                 assert admitted and longest(args) < TOO_LONG
@@ -290,25 +261,25 @@ def test_bad_input_changes_nothing_or_nothing_for_the_worse(scene: Scene, call: 
                 assert not receipt.output or receipt.reason in REFUSALS
 
 
-@pytest.mark.parametrize("call", calls(views=True))
+@EVERY_VIEW
 def test_a_bad_question_is_answered_or_refused_with_words(scene: Scene, call: Call) -> None:
     contract = scene.contract(call.contract)
     for bad, args in attempts(scene, call):
-        receipt = contract.send(scene.user.address, call.entry["name"], *args)
+        receipt = contract.send(scene.user.address, call.function, *args)
         assert receipt.logs == []
         if not receipt.ok and not receipt.output:
             excused = longest(args) >= LONG_LIST or bad & WORDLESS.get(call.name, set())
             assert excused, f"{call.name}{args!r:.300} reverts without a word"
 
 
-@pytest.mark.parametrize("call", [c for v in (False, True) for c in calls(v) if c.values[0].name in WORDLESS])
+@pytest.mark.parametrize("call", [c for c in every(calls) + every(views) if c.values[0].name in WORDLESS])
 def test_no_more_is_excused_than_needs_it(scene: Scene, call: Call) -> None:
     contract, caller = scene.contract(call.contract), scene.caller(call)
     needed = set()
     for bad, args in attempts(scene, call):
         if len(bad) == 1 and longest(args) < LONG_LIST:
             with scene.exchange.isolated():
-                receipt = contract.send(caller.address, call.entry["name"], *args)
+                receipt = contract.send(caller.address, call.function, *args)
             if not receipt.ok and not receipt.output:
                 needed |= bad
     named = {name for name, _, _ in call.inputs}
@@ -316,7 +287,7 @@ def test_no_more_is_excused_than_needs_it(scene: Scene, call: Call) -> None:
 
 
 def test_who_is_excused_exists() -> None:
-    assert WORDLESS.keys() <= {c.values[0].name for views in (False, True) for c in calls(views)}
+    assert WORDLESS.keys() <= {c.values[0].name for c in every(calls) + every(views)}
 
 
 def lists(call: Call) -> bool:
@@ -341,10 +312,10 @@ def malformed(call: Call, data: bytes) -> Iterator[bytes]:
             yield data[:at] + (len(data) + 2**200).to_bytes(32, "big") + data[at + 32 :]
 
 
-@pytest.mark.parametrize("call", calls(views=False))
+@EVERY_CALL
 def test_malformed_calldata_is_refused(scene: Scene, call: Call) -> None:
     contract, caller = scene.contract(call.contract), scene.caller(call)
-    data = contract.encode(call.entry["name"], *scene.arguments(call))
+    data = contract.encode(call.function, *scene.arguments(call))
     for bad in malformed(call, data):
         with scene.exchange.isolated():
             receipt = scene.exchange.chain.execute(caller.address, contract.address, bad)
