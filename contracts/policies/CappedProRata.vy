@@ -51,6 +51,8 @@ def charges() -> bool:
 def rank(case: IDeleveragePolicy.Case, candidate: IDeleveragePolicy.Candidate) -> IDeleveragePolicy.Row:
     """
     @notice The candidate's place, weight and limit.
+    @param case What is to be deleveraged.
+    @param candidate A counterparty, settled.
     """
     cap: uint256 = adl_shares._size_within_profit(case, candidate)
     return IDeleveragePolicy.Row(key=adl_scores.KEY_LIMIT - cap, weight=min(cap, 1), cap=cap)
@@ -61,5 +63,7 @@ def rank(case: IDeleveragePolicy.Case, candidate: IDeleveragePolicy.Candidate) -
 def allot(left: IDeleveragePolicy.Left, row: IDeleveragePolicy.Row) -> uint256:
     """
     @notice An equal part of what is left, at most the cap.
+    @param left What is still to allot.
+    @param row The next row of the sorted list.
     """
     return adl_shares._in_proportion(left, row)

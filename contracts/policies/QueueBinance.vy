@@ -55,6 +55,8 @@ def charges() -> bool:
 def rank(case: IDeleveragePolicy.Case, candidate: IDeleveragePolicy.Candidate) -> IDeleveragePolicy.Row:
     """
     @notice The candidate's place and limit.
+    @param case What is to be deleveraged.
+    @param candidate A counterparty, settled.
     """
     return IDeleveragePolicy.Row(key=self._key(candidate), weight=0, cap=candidate.cap)
 
@@ -64,6 +66,8 @@ def rank(case: IDeleveragePolicy.Case, candidate: IDeleveragePolicy.Candidate) -
 def allot(left: IDeleveragePolicy.Left, row: IDeleveragePolicy.Row) -> uint256:
     """
     @notice All that the row can bear.
+    @param left What is still to allot.
+    @param row The next row of the sorted list.
     """
     return adl_shares._in_turn(left, row)
 

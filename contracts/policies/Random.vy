@@ -49,6 +49,8 @@ def charges() -> bool:
 def rank(case: IDeleveragePolicy.Case, candidate: IDeleveragePolicy.Candidate) -> IDeleveragePolicy.Row:
     """
     @notice The candidate's place and limit.
+    @param case What is to be deleveraged.
+    @param candidate A counterparty, settled.
     """
     drawn: bytes32 = keccak256(concat(convert(case.seed, bytes32), convert(candidate.account, bytes32)))
     return IDeleveragePolicy.Row(key=convert(drawn, uint256) >> 128, weight=0, cap=candidate.cap)
@@ -59,5 +61,7 @@ def rank(case: IDeleveragePolicy.Case, candidate: IDeleveragePolicy.Candidate) -
 def allot(left: IDeleveragePolicy.Left, row: IDeleveragePolicy.Row) -> uint256:
     """
     @notice All that the row can bear.
+    @param left What is still to allot.
+    @param row The next row of the sorted list.
     """
     return adl_shares._in_turn(left, row)

@@ -51,6 +51,8 @@ def charges() -> bool:
 def rank(case: IDeleveragePolicy.Case, candidate: IDeleveragePolicy.Candidate) -> IDeleveragePolicy.Row:
     """
     @notice The candidate's place, weight and limit.
+    @param case What is to be deleveraged.
+    @param candidate A counterparty, settled.
     """
     weight: uint256 = adl_scores._positive(candidate.profit)
     cap: uint256 = min(candidate.cap, weight)
@@ -62,5 +64,7 @@ def rank(case: IDeleveragePolicy.Case, candidate: IDeleveragePolicy.Candidate) -
 def allot(left: IDeleveragePolicy.Left, row: IDeleveragePolicy.Row) -> uint256:
     """
     @notice The row's part by weight, at most its cap.
+    @param left What is still to allot.
+    @param row The next row of the sorted list.
     """
     return adl_shares._in_proportion(left, row)
