@@ -54,7 +54,7 @@ class Trial(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """A test on the original: what it failed with, seconds of the processor, contracts on the chains it used."""
+    """A test on the original: what it failed with, seconds of the processor, contracts that it used."""
 
     failure: str
     seconds: float
