@@ -17,6 +17,8 @@ from perpsim.errors import UserError
 WAD = 10**18
 RATIO_LIMIT = 2**127 - 1
 KEY_LIMIT = 2**128 - 1
+#: what rounding may cost a counterparty (WAD), kept out of what it can bear
+ROUNDING = 4
 
 _ZERO_SCORE = 2**127
 
@@ -83,11 +85,12 @@ class Policy:
 
     def limit(self, case: Case, size: int, equity: int) -> int:
         """`Candidate.cap`: the most that an account can bear without an equity below zero, rounded down."""
+        bearable = max(equity - ROUNDING, 0)
         if self.charges:
-            return max(equity, 0)
+            return bearable
         if case.haircut == 0:
             return size
-        return min(size, max(equity, 0) * case.quantity // case.haircut)
+        return min(size, bearable * case.quantity // case.haircut)
 
 
 class Allotment(NamedTuple):
@@ -127,6 +130,12 @@ def ranked(policy: Policy, case: Case, candidates: Iterable[Candidate]) -> list[
     rows = [(candidate.account, rank(case, candidate)) for candidate in candidates]
     rows.sort(key=lambda item: (-item[1].key, item[0]))
     return rows
+
+
+def seed_of(market: int, account: int, mark: int) -> int:
+    """`Case.seed` of a deleveraging; the mark is WAD."""
+    words = b"".join(value.to_bytes(32, "big") for value in (market, account, mark))
+    return int.from_bytes(keccak(words), "big")
 
 
 # scores: every division rounds down, a ratio is held below 2**127

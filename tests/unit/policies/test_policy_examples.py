@@ -100,16 +100,24 @@ def test_pro_rata_hands_on_what_a_small_position_is_spared():
 
 def test_capped_pro_rata_takes_the_same_from_all_who_have_it():
     # a unit costs 10: caps of 4, 1 and 2 units; 6 needed: tau = 3
-    holders = [holder(2, 4, 110, 0), holder(3, 2, 105, 0), holder(4, 2, 115, 0)]
+    holders = [holder(2, 4, 110, 1), holder(3, 2, 105, 1), holder(4, 2, 115, 1)]
     policy, the_case = POLICIES["capped-pro-rata"], case(6, 60)
     shared = share_out(policy, the_case, capped(policy, the_case, holders))
     assert {a.account: a.amount for a in shared.allotments} == {3: wad(1), 4: wad(2), 2: wad(3)}
 
 
 def test_what_the_list_cannot_bear_is_left():
-    # a unit costs 10, so an equity of 5 bears half a unit in a queue
+    # a unit costs 10, so an equity of 5, but for 4 wei, bears half a unit in a queue
     holders = [holder(2, 4, 100, 5)]
     policy, the_case = POLICIES["queue-bitmex"], case(4, 40)
     shared = share_out(policy, the_case, capped(policy, the_case, holders))
-    assert [a.amount for a in shared.allotments] == [wad("0.5")]
-    assert shared.rest == wad("3.5")
+    borne = (wad(5) - 4) // 10
+    assert [a.amount for a in shared.allotments] == [borne]
+    assert shared.rest == wad(4) - borne
+
+
+@pytest.mark.parametrize("equity", [-wad(7), -1, 0, 4])
+def test_who_has_no_equity_bears_nothing_that_costs(equity):
+    for policy in POLICIES.values():
+        assert policy.limit(case(4, 40), wad(4), equity) == 0
+    assert POLICIES["queue-bitmex"].limit(case(4, 0), wad(4), equity) == wad(4)

@@ -131,14 +131,16 @@ def test_at_random_more_accounts_are_first_more_often():
 def test_a_market_a_thousand_times_as_large_bears_a_thousand_times_as_much(name, market, scale):
     policy, (the_case, candidates) = POLICIES[name], market
     assert max(c.size for c in candidates) * scale <= SIZE
+    candidates = capped(policy, the_case, candidates)
     large_case = the_case._replace(quantity=the_case.quantity * scale, haircut=the_case.haircut * scale)
-    large = [c._replace(**{field: getattr(c, field) * scale for field in SCALED}) for c in candidates]
-    before = borne_by(policy, the_case, candidates)
-    after = borne_by(policy, large_case, large)
-    # caps and shares round by a wei before they are multiplied
-    slack = (len(candidates) + 2) * (scale + 1) * (1 + (0 if name in FAIR else len(candidates)))
-    for account, amount in before.items():
-        assert abs(after[account] - amount * scale) <= slack + amount * scale // 10**9
+    fields = (*SCALED, "cap")
+    large = [c._replace(**{field: getattr(c, field) * scale for field in fields}) for c in candidates]
+    before = share_out(policy, the_case, candidates).allotments
+    after = {a.account: a.amount for a in share_out(policy, large_case, large).allotments}
+    # limits and shares of the rules by profit round by a wei before they are multiplied
+    slack = (len(candidates) + 2) * (scale + 1) if name in FAIR else 0
+    for account, row, amount in before:
+        assert abs(after[account] - amount * scale) <= slack + (row.cap * scale // 10**9 if slack else 0)
 
 
 def test_a_queue_by_binances_score_changes_its_order_with_the_scale():
