@@ -10,6 +10,7 @@
 
 from ethereum.ercs import IERC20Detailed
 
+from contracts.interfaces import IClearinghouse
 from contracts.modules import accounts
 from contracts.modules import fills
 from contracts.modules import fixed_point
@@ -40,9 +41,12 @@ exports: (
 )
 
 MAX_MARKETS: constant(uint256) = 8
+# counterparties in one call of `deleverage`
+MAX_ROWS: constant(uint256) = 64
 WAD: constant(int256) = 10**18
 U32: constant(int256) = 2**32 - 1
 U40: constant(int256) = 2**40 - 1
+U96: constant(int256) = 2**96 - 1
 U128: constant(uint256) = 2**128 - 1
 
 # answers to an order book
@@ -66,21 +70,6 @@ token: public(immutable(address))
 vault: public(immutable(address))
 unit: immutable(int256)
 deployer: immutable(address)
-
-
-struct Standing:
-    # an account before a liquidation in one market, and the market's book: all WAD
-    book: address
-    equity: int256
-    maintenance: int256
-    position_maintenance: int256
-    size: int256
-    mark: int256
-    maintenance_rate: int256
-    # whether the account has a position stored here, on which side, and whether any of its markets is stale
-    held: bool
-    side: uint256
-    stale: bool
 
 
 interface Vault:
@@ -107,12 +96,20 @@ event Withdrawal:
     collateral: int256
 
 
+# the account bought size for quote, both signed; with size 0 it only paid. For the bankrupt account, which comes last, what
+# went by index is in it
 event Deleveraged:
     market: indexed(uint256)
     account: indexed(uint256)
+    bankrupt: uint256
     size: int256
     quote: int256
     account_collateral: int256
+
+
+event FrozenSet:
+    market: indexed(uint256)
+    frozen: bool
 
 
 event DeficitResolved:
@@ -254,11 +251,13 @@ def settle(
     @param price Price of the resting order (WAD).
     @param order_id Id of the resting order, for the log.
     @param flags 1: the taker buys; 2: the resting order is reduce-only.
-    @return 0 and the size filled, or why not: 1 the maker fails, 2 the taker's margin, 3 stale index, 4 close-only,
-            5 open-interest cap.
+    @return 0 and the size filled, or why not: 1 the maker fails, 2 the taker's margin, 3 stale index or frozen market,
+            4 close-only, 5 open-interest cap.
     """
     m: markets.Market = markets._load(market)
     self._only_book(m.terms)
+    if m.flags & markets.FROZEN != 0:
+        return STALE, 0
     maker_before: accounts.Account = accounts._load(maker, market, m)
     maker_size: int256 = fills._maker_size(maker_before.size, size, flags)
     if maker_size == 0:
@@ -360,7 +359,7 @@ def liquidation_fill(
 
 @external
 @view
-def standing(account: uint256, market: uint256) -> Standing:
+def standing(account: uint256, market: uint256) -> IClearinghouse.Standing:
     """
     @notice An account as a liquidation in a market finds it.
     @param account Account.
@@ -368,9 +367,10 @@ def standing(account: uint256, market: uint256) -> Standing:
     """
     m: markets.Market = markets._load(market)
     a: accounts.Account = accounts._load(account, market, m)
-    maintenance: int256 = accounts._margins(a, market, m.mark)[1]
-    tier: uint256 = margin_schedule._tier(market, accounts._value(a.size, m.mark))
-    return Standing(
+    notional: int256 = accounts._value(a.size, m.mark)
+    tier: uint256 = margin_schedule._tier(market, notional)
+    maintenance: int256 = margin_schedule._maintenance(tier, notional)
+    return IClearinghouse.Standing(
         book=convert(convert(m.terms & markets.U160, uint256), address),
         equity=accounts._equity(a, m.mark),
         maintenance=maintenance + a.rest_maintenance,
@@ -381,42 +381,56 @@ def standing(account: uint256, market: uint256) -> Standing:
         held=a.held & (1 << market) != 0,
         side=accounts._side_of(accounts.positions[(account << 3) | market][0]),
         stale=accounts._any_stale(a.held),
+        entry=a.entry,
+        collateral=a.collateral,
     )
 
 
 @external
 @nonreentrant
-def deleverage_by_index(account: uint256, market: uint256) -> (uint256, int256):
+def deleverage(
+    account: uint256, market: uint256, quantity: uint256, quote: int256, rows: DynArray[int256, MAX_ROWS]
+):
     """
-    @notice Close the whole position of a bankrupt account at its bankruptcy price, or at the better of entry and mark if
-            that costs the other side less, against the other side by size. Only the liquidator.
-    @param account Bankrupt account.
+    @notice Close a position without a fee: against listed counterparties and, besides, against the whole other side by
+            size. What one receives the others pay. Only the liquidator, which has the rules.
+    @param account Account to close.
     @param market Market.
-    @return Size closed (WAD) and the quote the account received for it (WAD, signed).
+    @param quantity What is closed by size (WAD).
+    @param quote What the account receives for that (WAD, signed).
+    @param rows A word a counterparty: quote i128 that it pays (WAD) | size u96 that it closes (WAD) | account u32. With
+                size 0 it only pays.
     """
     self._only(self.liquidator)
     m: markets.Market = markets._load(market)
     before: accounts.Account = accounts._load(account, market, m)
-    equity: int256 = accounts._equity(before, m.mark)
-    assert equity < 0 and before.size != 0, "deleverage: not bankrupt"
-    share: int256 = fills._share(before, market, m.mark, equity)
-    # what the account receives so that it loses exactly its share, but no more than its entry or the mark gives it: the
-    # other side bears this position's loss, not one from elsewhere
-    worth: int256 = fixed_point._floor_div(before.size * m.mark, WAD)
-    quote: int256 = min(worth - share, max(worth, before.entry))
     counter: uint256 = markets.SHORT
+    sign: int256 = 1
     if before.size < 0:
         counter = markets.LONG
-    after: accounts.Account = accounts._trade(before, -before.size, -quote)
-    m = markets._close_pro_rata(market, m, counter, abs(before.size), -quote)
-    m = markets._renew_if_empty(market, m)
-    markets._store_interest(market, m)
-    markets._store_indices(market, m)
-    accounts._store(after, market, m)
-    log Deleveraged(
-        market=market, account=account, size=-before.size, quote=quote, account_collateral=after.collateral
-    )
-    return convert(abs(before.size), uint256), quote
+        sign = -1
+    closed: int256 = 0
+    received: int256 = quote
+    for row: int256 in rows:
+        a: accounts.Account = accounts._load(convert(row & U32, uint256), market, m)
+        size: int256 = (row >> 32) & U96
+        # unsafe: 96 bits; nobody's position grows or changes sides
+        assert unsafe_mul(a.size, -sign) >= size  # dev: not a counterparty
+        closed += size
+        received += row >> 128
+        self._deleverage(a, market, m, sign * size, row >> 128, account)
+    by_index: int256 = convert(quantity, int256)
+    m.open_interest -= closed
+    if by_index != 0:
+        m = markets._close_pro_rata(market, m, counter, by_index, -quote)
+        closed += by_index
+    assert closed <= abs(before.size)  # dev: more than the position
+    renewed: markets.Market = markets._renew_if_empty(market, m)
+    # of the old epoch, if that has just ended
+    self._deleverage(before, market, m, -sign * closed, -received, account)
+    markets._store_interest(market, renewed)
+    if by_index != 0 or renewed.epoch[0] != m.epoch[0]:
+        markets._store_indices(market, renewed)
 
 
 @external
@@ -488,6 +502,23 @@ def resolve_deficit(
         unpaid=left,
     )
     return convert(socialised, uint256), from_treasury, left
+
+
+@external
+@nonreentrant
+def set_frozen(market: uint256, frozen: bool):
+    """
+    @notice Stop a market while a list of its accounts is handed in, or let it go on: no fills, the mark stays, it counts as
+            stale. Only the liquidator.
+    @param market Market.
+    @param frozen Whether it is stopped.
+    """
+    self._only(self.liquidator)
+    word: int256 = self._without_flag(market, markets.FROZEN)
+    if frozen:
+        word |= markets.FROZEN
+    markets.prices[market] = word
+    log FrozenSet(market=market, frozen=frozen)
 
 
 @external
@@ -612,7 +643,7 @@ def set_word(kind: uint256, market: uint256, slot: uint256, word: int256):
     elif kind == TIERS:
         margin_schedule.tiers[market][slot] = convert(word, uint256)
     else:
-        markets.prices[market] = (markets.prices[market] & -256) | word
+        markets.prices[market] = self._without_flag(market, markets.CLOSE_ONLY) | word
 
 
 @external
@@ -646,6 +677,38 @@ def withdrawable(account: uint256) -> uint256:
 
 
 # money
+
+
+@internal
+def _deleverage(
+    a: accounts.Account, market: uint256, m: markets.Market, size: int256, quote: int256, bankrupt: uint256
+):
+    """
+    @notice One side of a deleveraging: the account buys `size` for `quote` (WAD, signed); with size 0 it only pays.
+    """
+    after: accounts.Account = a
+    if size == 0:
+        after.collateral -= quote
+    else:
+        after = accounts._trade(a, size, quote)
+    accounts._store(after, market, m)
+    log Deleveraged(
+        market=market,
+        account=a.id,
+        bankrupt=bankrupt,
+        size=size,
+        quote=quote,
+        account_collateral=after.collateral,
+    )
+
+
+@internal
+@view
+def _without_flag(market: uint256, flag: int256) -> int256:
+    """
+    @notice A market's price word with one flag down.
+    """
+    return (markets.prices[market] | flag) ^ flag
 
 
 @internal

@@ -11,17 +11,23 @@
 
 from ethereum.ercs import IERC20Detailed
 
+from contracts.interfaces import IClearinghouse
 from contracts.modules import access
-from contracts.modules import fixed_point
+from contracts.modules import adl_list
 from contracts.modules import liquidation_rules
 
 initializes: access
+initializes: adl_list
 
 exports: (
     access.owner,
     access.pending_owner,
     access.transfer_ownership,
     access.accept_ownership,
+    adl_list.deleverage_terms,
+    adl_list.open_list_of,
+    adl_list.row_of,
+    adl_list.rank,
 )
 
 WAD: constant(uint256) = 10**18
@@ -30,8 +36,6 @@ U88: constant(int256) = 2**88 - 1
 # answers of an order book
 NEEDS_COVER: constant(uint256) = 6
 MORE: constant(uint256) = 7
-# how a deleveraging was shared out
-BY_INDEX: constant(uint256) = 0
 
 clearinghouse: public(immutable(address))
 vault: public(immutable(address))
@@ -61,34 +65,16 @@ struct Matched:
     answer: uint256
 
 
-struct Standing:
-    book: address
-    equity: int256
-    maintenance: int256
-    position_maintenance: int256
-    size: int256
-    mark: int256
-    maintenance_rate: int256
-    held: bool
-    side: uint256
-    stale: bool
-
-
-interface Clearinghouse:
-    def token() -> address: view
-    def unpaid(market: uint256) -> uint256: view
-    def standing(account: uint256, market: uint256) -> Standing: view
-    def deficit(account: uint256) -> uint256: view
-    def deleverage_by_index(account: uint256, market: uint256) -> (uint256, int256): nonpayable
-    def resolve_deficit(account: uint256, market: uint256, side: uint256, cover: uint256) -> (
-        uint256, uint256, uint256
-    ): nonpayable
-    def market_words(market: uint256) -> int256[8]: view
-    def change_unpaid(market: uint256, change: int256): nonpayable
-    def distribute(
-        market: uint256, keeper: address, reward: uint256, asked: uint256, to_vault: uint256, dust: uint256
-    ) -> uint256: nonpayable
-    def sweep_fees_for_cover(market: uint256) -> uint256: nonpayable
+struct Done:
+    # WAD: what was closed, its notional, penalty taken, what of it has gone to the vault, what the vault paid
+    closed: uint256
+    notional: uint256
+    penalty: uint256
+    sent: uint256
+    cover: uint256
+    # whether the book may have more, and whether all was closed that should be
+    more: bool
+    whole: bool
 
 
 interface Book:
@@ -124,17 +110,20 @@ event Liquidated:
     maintenance_before: int256
 
 
+# policy is the zero address where all went by index; deficit, haircut and mark are WAD, vault balances token units; quantity
+# (WAD size) includes what of it went by index, haircut is what the others bore against the mark
 event DeleverageReceipt:
     account: indexed(uint256)
     market: indexed(uint256)
-    policy: uint256
+    policy: address
     deficit: uint256
     vault_before: uint256
     vault_after: uint256
     mark: uint256
     bankruptcy_price: int256
     quantity: uint256
-    haircut: int256
+    by_index: uint256
+    haircut: uint256
 
 
 event BadDebtBooked:
@@ -161,9 +150,10 @@ def __init__(clearinghouse_: address, vault_: address, owner: address):
     @param owner Sets the parameters.
     """
     access.__init__(owner)
+    adl_list.__init__(clearinghouse_)
     clearinghouse = clearinghouse_
     vault = vault_
-    decimals: uint8 = staticcall IERC20Detailed(staticcall Clearinghouse(clearinghouse_).token()).decimals()
+    decimals: uint8 = staticcall IERC20Detailed(staticcall IClearinghouse(clearinghouse_).token()).decimals()
     unit = 10**convert(18 - decimals, uint256)
 
 
@@ -181,8 +171,8 @@ def liquidate(
     @param with_deleverage Whether to deleverage what book and vault cannot finish of a bankrupt account.
     @return Size closed (WAD).
     """
-    standing: Standing = staticcall Clearinghouse(clearinghouse).standing(account, market)
-    return self._liquidate(account, market, max_size, with_deleverage, standing)
+    standing: IClearinghouse.Standing = adl_list._standing(account, market)
+    return self._liquidate(account, market, max_size, with_deleverage, standing)[0]
 
 
 @external
@@ -190,14 +180,132 @@ def liquidate(
 def deleverage(account: uint256, market: uint256) -> uint256:
     """
     @notice Close a bankrupt account's position: on the book as far as book and vault go, the rest at its bankruptcy price
-            against the other side. Open to anyone.
+            against the whole other side by size. Open to anyone, where the market shares out by index, the position is too
+            small for a list, or a list has just timed out.
     @param account Account.
     @param market Market.
     @return Size closed (WAD).
     """
-    standing: Standing = staticcall Clearinghouse(clearinghouse).standing(account, market)
-    assert standing.equity < 0, "deleverage: not bankrupt"
-    return self._liquidate(account, market, max_value(uint256), True, standing)
+    standing: IClearinghouse.Standing = self._bankrupt(account, market)
+    assert adl_list._by_index(market, standing), "deleverage: needs a list"
+    return self._liquidate(account, market, max_value(uint256), True, standing)[0]
+
+
+@external
+@nonreentrant
+def deleverage_by_list(
+    account: uint256, market: uint256, accounts: DynArray[uint256, adl_list.MAX_WORDS]
+) -> uint256:
+    """
+    @notice As `deleverage`, in a market that shares out by list: the policy allots what book and vault cannot close to the
+            accounts handed in, the rest goes by index. Also ends a list that is open for the account, with this one.
+    @param account Account.
+    @param market Market.
+    @param accounts Every account on the other side as the policy sorts them, eight a word, 32 bits each, the first in the
+                    lowest; a 0 ends them. At most 2048.
+    @return Size closed (WAD).
+    """
+    standing: IClearinghouse.Standing = self._bankrupt(account, market)
+    assert adl_list._terms(market).policy != empty(address), "deleverage: by index"
+    params: liquidation_rules.Params = liquidation_rules._unpacked(self.words[market])
+    open_for: uint256 = adl_list.open_lists[market].account
+    done: Done = empty(Done)
+    left: IClearinghouse.Standing = standing
+    if open_for == 0:
+        self._require_liquidatable(standing)
+        done = self._close_on_book(account, market, convert(abs(standing.size), uint256), standing, params)
+        left = adl_list._standing(account, market)
+    else:
+        assert open_for == account, "list: open for another account"
+    deleveraged: bool = left.equity < 0 and left.size != 0 and not done.more
+    if deleveraged:
+        adl_list._hand_over(accounts)
+        task: adl_list.Task = adl_list._task(market, account, left)
+        task = adl_list._take_in(task)
+        done = self._after_list(done, task, left, adl_list._share_out(task))
+    if open_for != 0:
+        adl_list._end(market, False)
+    self._settle_up(account, market, standing, params, done, deleveraged)
+    return done.closed
+
+
+@external
+@nonreentrant
+def open_list(account: uint256, market: uint256) -> uint256:
+    """
+    @notice Close a bankrupt account on the book as far as book and vault go; if they cannot finish, freeze the market so
+            that a list of the other side can be handed in. Open to anyone.
+    @param account Account.
+    @param market Market that shares out by list.
+    @return Size closed (WAD).
+    """
+    standing: IClearinghouse.Standing = self._bankrupt(account, market)
+    assert not adl_list._by_index(market, standing), "deleverage: by index"
+    closed: uint256 = 0
+    more: bool = False
+    closed, more = self._liquidate(account, market, max_value(uint256), False, standing)
+    left: IClearinghouse.Standing = adl_list._standing(account, market)
+    if left.equity < 0 and left.size != 0 and not more:
+        adl_list._open(market, account)
+    return closed
+
+
+@external
+@nonreentrant
+def hand_in(
+    market: uint256,
+    accounts: DynArray[uint256, adl_list.MAX_HANDED],
+    hints: DynArray[uint256, adl_list.MAX_HANDED],
+):
+    """
+    @notice Insert accounts into a market's open list, where the policy has them. Open to anyone.
+    @param market Market.
+    @param accounts Accounts on the other side that are not in the list yet.
+    @param hints For each an account in the list that it comes after, 0 for none; the search goes 64 steps from there.
+    """
+    assert len(accounts) == len(hints), "list: accounts and hints differ in number"
+    account: uint256 = self._open_for(market)
+    standing: IClearinghouse.Standing = self._bankrupt(account, market)
+    adl_list._hand_in(adl_list._task(market, account, standing), accounts, hints)
+
+
+@external
+@nonreentrant
+def execute_list(market: uint256, count: uint256) -> uint256:
+    """
+    @notice Let the first accounts of a complete list bear what they have to. Once all is borne, or nobody is left, the
+            list ends, and what the list could not bear goes by index. Open to anyone.
+    @param market Market.
+    @param count How many accounts, at most 2048.
+    @return Size closed (WAD).
+    """
+    account: uint256 = self._open_for(market)
+    standing: IClearinghouse.Standing = adl_list._standing(account, market)
+    if standing.equity >= 0 or standing.size == 0:
+        adl_list._end(market, False)
+        return 0
+    task: adl_list.Task = adl_list._task(market, account, standing)
+    task = adl_list._take_out(task, count)
+    outcome: adl_list.Outcome = adl_list._share_out(task)
+    done: Done = self._after_list(empty(Done), task, standing, outcome)
+    if task.whole or outcome.rest == 0:
+        adl_list._end(market, False)
+    self._settle_up(account, market, standing, liquidation_rules._unpacked(self.words[market]), done, True)
+    return done.closed
+
+
+@external
+@nonreentrant
+def end_list(market: uint256):
+    """
+    @notice End a list that has taken too long, or whose account is not bankrupt any more; in the first case the market
+            goes by index for as long again. Open to anyone.
+    @param market Market.
+    """
+    account: uint256 = self._open_for(market)
+    timed_out: bool = block.timestamp >= adl_list.open_lists[market].deadline
+    assert (timed_out or (adl_list._standing(account, market)).equity >= 0), "list: neither late nor settled"
+    adl_list._end(market, timed_out)
 
 
 @external
@@ -208,15 +316,15 @@ def repay_bad_debt(market: uint256) -> uint256:
     @param market Market.
     @return WAD repaid.
     """
-    owed: uint256 = staticcall Clearinghouse(clearinghouse).unpaid(market)
+    owed: uint256 = staticcall IClearinghouse(clearinghouse).unpaid(market)
     if owed == 0:
         return 0
     received: uint256 = (extcall Vault(vault).repay(market, (owed + unit - 1) // unit)) * unit
     paid: uint256 = min(received, owed)
     if received > owed:
-        extcall Clearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, 0, received - owed)
+        extcall IClearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, 0, received - owed)
     if paid > 0:
-        extcall Clearinghouse(clearinghouse).change_unpaid(market, -convert(paid, int256))
+        extcall IClearinghouse(clearinghouse).change_unpaid(market, -convert(paid, int256))
         self.bad_debt[market].unpaid -= paid
         self.bad_debt[market].covered += paid
     return paid
@@ -233,6 +341,18 @@ def set_params(market: uint256, params: liquidation_rules.Params):
     access._only_owner()
     self.words[market] = liquidation_rules._packed(params)
     log ParamsSet(market=market, params=params)
+
+
+@external
+@nonreentrant
+def set_deleverage_terms(market: uint256, terms: adl_list.Terms):
+    """
+    @notice Set how a market shares out bankrupt positions. Only the owner, while no list is open.
+    @param market Market.
+    @param terms Policy (0: by index), timeout of a list (s), notional below which it goes by index (WAD, whole units).
+    """
+    access._only_owner()
+    adl_list._set_terms(market, terms)
 
 
 @external
@@ -253,7 +373,7 @@ def closable(account: uint256, market: uint256) -> uint256:
     @param account Account.
     @param market Market.
     """
-    standing: Standing = staticcall Clearinghouse(clearinghouse).standing(account, market)
+    standing: IClearinghouse.Standing = adl_list._standing(account, market)
     if standing.equity >= standing.maintenance:
         return 0
     return self._closable(standing, liquidation_rules._unpacked(self.words[market]))
@@ -264,14 +384,17 @@ def closable(account: uint256, market: uint256) -> uint256:
 
 @internal
 def _liquidate(
-    account: uint256, market: uint256, max_size: uint256, with_deleverage: bool, standing: Standing
-) -> uint256:
+    account: uint256,
+    market: uint256,
+    max_size: uint256,
+    with_deleverage: bool,
+    standing: IClearinghouse.Standing,
+) -> (uint256, bool):
     """
-    @notice The waterfall: book, vault, the other side, what is left; then the keeper.
+    @notice The waterfall: book, vault, the other side by index, what is left; then the keeper.
+    @return Size closed (WAD), and whether the walk through the book ended only by the count of orders.
     """
-    assert standing.held, "liquidate: no position"
-    assert not standing.stale, "liquidate: stale index"
-    assert standing.equity < standing.maintenance, "liquidate: healthy"
+    self._require_liquidatable(standing)
     params: liquidation_rules.Params = liquidation_rules._unpacked(self.words[market])
     target: uint256 = self._closable(standing, params)
     wanted: uint256 = target
@@ -280,35 +403,56 @@ def _liquidate(
         if max_size != 0:
             # no slivers: they would leave other people's orders in crumbs
             wanted = min(target, max(max_size, staticcall Book(standing.book).min_size()))
-    sent: uint256 = 0
-    done: Matched = empty(Matched)
-    sent, done = self._close_on_book(account, market, wanted, standing, params)
-    closed: uint256 = done.filled
-
+    done: Done = self._close_on_book(account, market, wanted, standing, params)
     deleveraged: bool = False
-    if with_deleverage and closed < target and done.answer != MORE:
-        left: Standing = staticcall Clearinghouse(clearinghouse).standing(account, market)
-        if left.equity < 0 and left.size != 0:
-            quantity: uint256 = self._deleverage(account, market, left)
-            closed += quantity
-            done.notional += quantity * convert(left.mark, uint256) // WAD
+    if with_deleverage and done.closed < target and not done.more:
+        left: IClearinghouse.Standing = adl_list._standing(account, market)
+        if left.equity < 0 and left.size != 0 and adl_list._by_index(market, left):
+            done = self._deleverage_by_index(account, market, done, left)
             deleveraged = True
+    done.whole = done.closed == target
+    self._settle_up(account, market, standing, params, done, deleveraged)
+    return done.closed, done.more
+
+
+@internal
+@pure
+def _require_liquidatable(standing: IClearinghouse.Standing):
+    """
+    @notice Refuse healthy accounts, and prices that nobody should be closed at.
+    """
+    assert standing.held, "liquidate: no position"
+    assert not standing.stale, "liquidate: stale index or frozen market"
+    assert standing.equity < standing.maintenance, "liquidate: healthy"
+
+
+@internal
+def _settle_up(
+    account: uint256,
+    market: uint256,
+    standing: IClearinghouse.Standing,
+    params: liquidation_rules.Params,
+    done: Done,
+    deleveraged: bool,
+):
+    """
+    @notice Clear what a flat account still owes, pay the keeper, and write it all to the log.
+    """
     if deleveraged or standing.size == 0:
         self._resolve(account, market, 1 - standing.side)
-
     reward: uint256 = 0
     if done.notional > 0:
         reward = self._pay_keeper(
             market,
-            liquidation_rules._reward(params, done.notional, closed == target),
-            done.penalty - sent,
+            liquidation_rules._reward(params, done.notional, done.whole),
+            done.penalty - done.sent,
             deleveraged,
         )
     log Liquidated(
         account=account,
         market=market,
         keeper=msg.sender,
-        closed=closed,
+        closed=done.closed,
         notional=done.notional,
         penalty=done.penalty,
         cover=done.cover,
@@ -316,7 +460,6 @@ def _liquidate(
         equity_before=standing.equity,
         maintenance_before=standing.maintenance,
     )
-    return closed
 
 
 @internal
@@ -324,40 +467,50 @@ def _close_on_book(
     account: uint256,
     market: uint256,
     wanted: uint256,
-    standing: Standing,
+    standing: IClearinghouse.Standing,
     params: liquidation_rules.Params,
-) -> (uint256, Matched):
+) -> Done:
     """
     @notice Close on the book: first what costs the vault nothing, then, nearer to the mark, with the vault's coverage as
             budget; a colluding maker far away would otherwise be handed the vault.
-    @return Penalty (WAD) that has gone to the vault already, and what was done in all.
     """
     is_buy: bool = standing.size < 0
     mark: uint256 = convert(standing.mark, uint256)
     terms: Terms = Terms(penalty_rate=params.penalty_rate, surplus_share=params.surplus_share, budget=0)
-    done: Matched = extcall Book(standing.book).liquidate(
+    first: Matched = extcall Book(standing.book).liquidate(
         account, is_buy, wanted, self._limit(mark, is_buy, params.max_slippage), terms
     )
-    if done.answer != NEEDS_COVER:
-        return 0, done
+    done: Done = Done(
+        closed=first.filled,
+        notional=first.notional,
+        penalty=first.penalty,
+        sent=0,
+        cover=0,
+        more=first.answer == MORE,
+        whole=False,
+    )
+    if first.answer != NEEDS_COVER:
+        return done
     # what this liquidation and earlier trades have brought in may cover it, less what the keeper is due
     due: uint256 = min(done.penalty, liquidation_rules._reward(params, wanted * mark // WAD, True))
-    sent: uint256 = done.penalty - due
-    if sent > 0:
-        extcall Clearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, sent, 0)
-    extcall Clearinghouse(clearinghouse).sweep_fees_for_cover(market)
+    done.sent = done.penalty - due
+    if done.sent > 0:
+        extcall IClearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, done.sent, 0)
+    extcall IClearinghouse(clearinghouse).sweep_fees_for_cover(market)
     terms.budget = (staticcall Vault(vault).coverage(market)) * unit
     if terms.budget == 0:
-        return sent, done
+        return done
     # from the nearer of mark and index: whoever moves the mark away from the index gains nothing by it
-    index: uint256 = convert((staticcall Clearinghouse(clearinghouse).market_words(market))[1] & U88, uint256)
+    index: uint256 = convert(
+        (staticcall IClearinghouse(clearinghouse).market_words(market))[1] & U88, uint256
+    )
     nearest: uint256 = max(mark, index)
     if is_buy:
         nearest = min(mark, index)
     more: Matched = extcall Book(standing.book).liquidate(
         account,
         is_buy,
-        wanted - done.filled,
+        wanted - done.closed,
         self._limit(nearest, is_buy, params.cover_slippage),
         terms,
     )
@@ -365,16 +518,15 @@ def _close_on_book(
     if paid < more.cover:
         # the token took a fee on the way: the account has its cover, the debt is the market's
         missing: uint256 = more.cover - paid
-        extcall Clearinghouse(clearinghouse).change_unpaid(market, convert(missing, int256))
+        extcall IClearinghouse(clearinghouse).change_unpaid(market, convert(missing, int256))
         self.bad_debt[market].deficit += missing
         self.bad_debt[market].unpaid += missing
-    return sent, Matched(
-        filled=done.filled + more.filled,
-        notional=done.notional + more.notional,
-        penalty=done.penalty + more.penalty,
-        cover=more.cover,
-        answer=more.answer,
-    )
+    done.closed += more.filled
+    done.notional += more.notional
+    done.penalty += more.penalty
+    done.cover = more.cover
+    done.more = more.answer == MORE
+    return done
 
 
 @internal
@@ -391,27 +543,110 @@ def _limit(mark: uint256, is_buy: bool, slippage: uint256) -> uint256:
 
 
 @internal
-def _deleverage(account: uint256, market: uint256, standing: Standing) -> uint256:
+def _deleverage_by_index(
+    account: uint256, market: uint256, before: Done, standing: IClearinghouse.Standing
+) -> Done:
     """
-    @notice Close what is left of a bankrupt account against the other side, and write the receipt.
+    @notice Close what is left of a bankrupt account against the whole other side by size.
+    """
+    quote: int256 = 0
+    worth: int256 = 0
+    quote, worth = adl_list._price(standing)
+    quantity: uint256 = convert(abs(standing.size), uint256)
+    extcall IClearinghouse(clearinghouse).deleverage(account, market, quantity, quote, [])
+    self._log_receipt(
+        account, market, empty(address), standing, quote, quantity, quantity, convert(quote - worth, uint256)
+    )
+    done: Done = before
+    done.closed += quantity
+    done.notional += quantity * convert(standing.mark, uint256) // WAD
+    done.whole = True
+    return done
+
+
+@internal
+def _after_list(
+    before: Done, task: adl_list.Task, standing: IClearinghouse.Standing, outcome: adl_list.Outcome
+) -> Done:
+    """
+    @notice Write the receipt of what a list has borne. Where winners were charged and it was not enough, the position goes
+            by index.
+    """
+    account: uint256 = task.case.account
+    market: uint256 = task.case.market
+    self._log_receipt(
+        account,
+        market,
+        task.policy,
+        standing,
+        task.quote,
+        outcome.quantity,
+        outcome.by_index,
+        outcome.haircut,
+    )
+    done: Done = before
+    done.closed += outcome.quantity
+    done.notional += outcome.quantity * task.case.mark // WAD
+    done.whole = outcome.rest == 0 and not task.charges
+    if task.charges:
+        # nobody was closed: the keeper is paid for what was charged
+        done.notional += outcome.haircut
+        if task.whole and outcome.rest != 0:
+            return self._deleverage_by_index(account, market, done, adl_list._standing(account, market))
+    return done
+
+
+@internal
+def _log_receipt(
+    account: uint256,
+    market: uint256,
+    policy: address,
+    standing: IClearinghouse.Standing,
+    quote: int256,
+    quantity: uint256,
+    by_index: uint256,
+    haircut: uint256,
+):
+    """
+    @notice Write the receipt of a deleveraging.
+    @param quote What the whole position was to receive (WAD, signed).
     """
     assets: uint256 = staticcall Vault(vault).assets()
-    quantity: uint256 = 0
-    quote: int256 = 0
-    quantity, quote = extcall Clearinghouse(clearinghouse).deleverage_by_index(account, market)
     log DeleverageReceipt(
         account=account,
         market=market,
-        policy=BY_INDEX,
+        policy=policy,
         deficit=convert(-standing.equity, uint256),
         vault_before=assets,
         vault_after=assets,
         mark=convert(standing.mark, uint256),
         bankruptcy_price=quote * convert(WAD, int256) // standing.size,
         quantity=quantity,
-        haircut=quote - fixed_point._floor_div(standing.size * standing.mark, convert(WAD, int256)),
+        by_index=by_index,
+        haircut=haircut,
     )
-    return quantity
+
+
+@internal
+@view
+def _bankrupt(account: uint256, market: uint256) -> IClearinghouse.Standing:
+    """
+    @notice An account that must be bankrupt.
+    """
+    standing: IClearinghouse.Standing = adl_list._standing(account, market)
+    assert standing.equity < 0, "deleverage: not bankrupt"
+    return standing
+
+
+@internal
+@view
+def _open_for(market: uint256) -> uint256:
+    """
+    @notice The account that a market's open list is for.
+    """
+    account: uint256 = adl_list._open_list(market).account
+    assert account != 0, "list: none open"
+    return account
 
 
 @internal
@@ -419,14 +654,14 @@ def _resolve(account: uint256, market: uint256, winners: uint256):
     """
     @notice Clear what an account without positions still owes.
     """
-    deficit: uint256 = staticcall Clearinghouse(clearinghouse).deficit(account)
+    deficit: uint256 = staticcall IClearinghouse(clearinghouse).deficit(account)
     if deficit == 0:
         return
     covered: uint256 = self._cover(market, deficit)
     socialised: uint256 = 0
     treasury: uint256 = 0
     unpaid: uint256 = 0
-    socialised, treasury, unpaid = extcall Clearinghouse(clearinghouse).resolve_deficit(
+    socialised, treasury, unpaid = extcall IClearinghouse(clearinghouse).resolve_deficit(
         account, market, winners, covered
     )
     ledger: BadDebt = self.bad_debt[market]
@@ -458,7 +693,7 @@ def _cover(market: uint256, amount: uint256) -> uint256:
         return 0
     paid: uint256 = (extcall Vault(vault).cover(market, (amount + unit - 1) // unit)) * unit
     if paid > amount:
-        extcall Clearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, 0, paid - amount)
+        extcall IClearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, 0, paid - amount)
         return amount
     return paid
 
@@ -480,14 +715,14 @@ def _pay_keeper(market: uint256, reward: uint256, penalty: uint256, deleveraged:
             asked = reward - from_penalty - from_vault
     if from_penalty + from_vault + asked + penalty == 0:
         return 0
-    return extcall Clearinghouse(clearinghouse).distribute(
+    return extcall IClearinghouse(clearinghouse).distribute(
         market, msg.sender, from_penalty + from_vault, asked, penalty - from_penalty, 0
     )
 
 
 @internal
 @view
-def _closable(standing: Standing, params: liquidation_rules.Params) -> uint256:
+def _closable(standing: IClearinghouse.Standing, params: liquidation_rules.Params) -> uint256:
     """
     @notice Size that a liquidation closes (WAD): at least the book's minimum, and everything rather than leave less.
     """

@@ -15,6 +15,7 @@ MAX_MARKETS: constant(uint256) = 8
 LONG: constant(uint256) = 0
 SHORT: constant(uint256) = 1
 CLOSE_ONLY: constant(int256) = 1
+FROZEN: constant(int256) = 2
 U16: constant(int256) = 2**16 - 1
 U128: constant(uint256) = 2**128 - 1
 BP: constant(uint256) = 10**4
@@ -32,7 +33,7 @@ DUST: constant(int256) = 10**9
 
 
 struct Market:
-    # WAD, seconds, flags (1: close-only)
+    # WAD, seconds, flags (1: close-only, 2: frozen for a deleveraging list)
     mark: int256
     index_time: int256
     flags: int256
@@ -219,11 +220,12 @@ def _side(market: uint256, side: uint256) -> (int256, int256, int256, int256):
 @view
 def _is_stale(market: uint256) -> bool:
     """
-    @notice Whether the index is older than the market's max_age.
+    @notice Whether the index is older than the market's max_age, or the market frozen.
     """
+    price: int256 = self.prices[market]
     return (
-        convert(block.timestamp, int256)
-        > ((self.prices[market] >> 48) & U40) + ((self.terms[market] >> 160) & U16)
+        price & FROZEN != 0
+        or convert(block.timestamp, int256) > ((price >> 48) & U40) + ((self.terms[market] >> 160) & U16)
     )
 
 
@@ -241,7 +243,7 @@ def _store_interest(market: uint256, m: Market):
     """
     @notice Write open interest and epochs.
     """
-    assert m.open_interest < 2**111, "overflow"
+    assert m.open_interest < 2**111  # dev: overflow
     self.interests[market] = (
         (m.open_interest << 144) | (m.interest & (U80 << 64)) | (m.epoch[LONG] << 32) | m.epoch[SHORT]
     )
@@ -289,7 +291,7 @@ def _renew_if_empty(market: uint256, m: Market) -> Market:
         after.a[side] = side_index.A_ONE
         after.k[side] = 0
         after.epoch[side] = m.epoch[side] + 1
-        assert after.epoch[side] <= U32, "overflow"
+        assert after.epoch[side] <= U32  # dev: overflow
         log EpochStarted(market=market, side=side, epoch=after.epoch[side], final_k=last)
         dust_value = -dust_value
     after.open_interest = 0
@@ -308,9 +310,12 @@ def _epoch_key(market: uint256, side: uint256, epoch: int256) -> uint256:
 @internal
 def _accrue(market: uint256, new_index: uint256, new_time: uint256):
     """
-    @notice Book funding up to now and let `Pricing` renew mark and funding rate; 0 keeps the index.
+    @notice Book funding up to now and let `Pricing` renew mark and funding rate; 0 keeps the index. A frozen market keeps
+            mark and rate.
     """
     price: int256 = self.prices[market]
+    if price & FROZEN != 0:
+        return
     flow: int256 = self._flow_now(price, self.flows[market])
     premium: int256 = 0
     price, premium = staticcall Pricing(PRICING).renewed(

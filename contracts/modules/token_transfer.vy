@@ -84,8 +84,7 @@ def _balance(token: address, holder: address) -> uint256:
 @internal
 @view
 def _accepted(token: address, success: bool, answer: Bytes[32]):
-    assert success, FAILED
+    accepted: bool = len(answer) == 32 and convert(answer, uint256) == 1
     if len(answer) == 0:
-        assert token.is_contract, FAILED
-    else:
-        assert len(answer) == 32 and convert(answer, uint256) == 1, FAILED
+        accepted = token.is_contract
+    assert success and accepted, FAILED

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from perpsim.protocol.contract import Contract
-from perpsim.protocol.deploy import DEPLOYER, Protocol, deploy
+from perpsim.protocol.deploy import DEPLOYER, Protocol, deploy, set_deleverage
 from perpsim.protocol.params import (
+    BY_INDEX,
     DEFAULT_TIERS,
+    POLICIES,
+    DeleverageParams,
     FundingTerms,
     LiquidationParams,
     MarketParams,
@@ -18,12 +21,15 @@ from perpsim.protocol.units import A_ONE, K_ONE, MAX_UINT, WAD, scaled, wad
 
 __all__ = [
     "A_ONE",
+    "BY_INDEX",
     "DEFAULT_TIERS",
     "DEPLOYER",
     "K_ONE",
     "MAX_UINT",
+    "POLICIES",
     "WAD",
     "Contract",
+    "DeleverageParams",
     "FundingTerms",
     "LiquidationParams",
     "MarketParams",
@@ -34,5 +40,6 @@ __all__ = [
     "VaultParams",
     "deploy",
     "scaled",
+    "set_deleverage",
     "wad",
 ]

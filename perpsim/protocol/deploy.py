@@ -8,16 +8,18 @@ from typing import Any
 
 from perpsim.chain import Chain, Compiler, Log
 from perpsim.protocol.contract import Contract
-from perpsim.protocol.params import MarketParams, ProtocolParams
+from perpsim.protocol.params import BY_INDEX, POLICIES, DeleverageParams, MarketParams, ProtocolParams
 from perpsim.protocol.units import MAX_UINT, WAD
 
 #: index of the account that deploys and owns everything
 DEPLOYER = 0
+_NOBODY = "0x" + "00" * 20
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A deployed exchange. `owner` owns every contract that has an owner."""
+    """A deployed exchange. `owner` owns every contract that has an owner; `policies` are all there are, by
+    name, whether a market uses them or not."""
 
     chain: Chain
     params: ProtocolParams
@@ -31,6 +33,7 @@ class Protocol:
     oracle: Contract
     lens: Contract
     books: tuple[Contract, ...]
+    policies: dict[str, Contract]
 
     @property
     def contracts(self) -> tuple[Contract, ...]:
@@ -45,6 +48,7 @@ class Protocol:
             self.oracle,
             self.lens,
             *self.books,
+            *self.policies.values(),
         )
 
     @property
@@ -133,6 +137,7 @@ def deploy(
         )
         for number, market in enumerate(params.markets)
     )
+    policies = {name: create(contract) for name, contract in POLICIES.items()}
     protocol = Protocol(
         chain,
         params,
@@ -146,11 +151,22 @@ def deploy(
         oracle,
         lens,
         books,
+        policies,
     )
     for number, market in enumerate(params.markets):
         _open_market(protocol, number, market)
+        if market.deleverage != DeleverageParams():
+            set_deleverage(protocol, number, market.deleverage)
     _set_up_vault(protocol)
     return protocol
+
+
+def set_deleverage(protocol: Protocol, market: int, terms: DeleverageParams) -> None:
+    """Set how a market shares out bankrupt positions."""
+    policy = _NOBODY if terms.policy == BY_INDEX else protocol.policies[terms.policy].address
+    protocol.liquidator.transact(
+        protocol.owner, "set_deleverage_terms", market, (policy, terms.timeout, terms.list_from)
+    )
 
 
 def _open_market(protocol: Protocol, number: int, market: MarketParams) -> None:

@@ -55,6 +55,30 @@ class LiquidationParams(NamedTuple):
     reward_max: int = wad(1_000)
 
 
+#: how a market shares out bankrupt positions that neither book nor vault can close: over the whole other side
+#: by size, or by a list that the policy of this name allots; each policy's contract
+BY_INDEX = "index"
+POLICIES = {
+    "queue-bitmex": "QueueBitmex",
+    "queue-binance": "QueueBinance",
+    "queue-hyperliquid": "QueueHyperliquid",
+    "pro-rata": "ProRata",
+    "capped-pro-rata": "CappedProRata",
+    "random": "Random",
+    "socialise": "Socialise",
+}
+
+
+@dataclass(frozen=True)
+class DeleverageParams:
+    """Policy (`BY_INDEX` or a name in `POLICIES`), how long a market may be frozen for a list (s, 60 to
+    3600), notional below which a position goes by index all the same (WAD, whole units)."""
+
+    policy: str = BY_INDEX
+    timeout: int = 300
+    list_from: int = 0
+
+
 DEFAULT_TIERS = (
     Tier(wad(1_000_000), wad("0.01"), wad("0.005")),
     Tier(wad(5_000_000), wad("0.02"), wad("0.01"), wad(5_000)),
@@ -77,6 +101,7 @@ class MarketParams:
     funding: FundingTerms = field(default_factory=FundingTerms)
     tiers: tuple[Tier, ...] = DEFAULT_TIERS
     liquidation: LiquidationParams = field(default_factory=LiquidationParams)
+    deleverage: DeleverageParams = field(default_factory=DeleverageParams)
 
 
 @dataclass(frozen=True)

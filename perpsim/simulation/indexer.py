@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perpsim.simulation.account_table import Accounts, Health, Seen
-from perpsim.simulation.market_state import A_ONE, LONG, SHORT, WAD, MarketState, Schedule
+from perpsim.simulation.market_state import A_ONE, LONG, SHORT, WAD, MarketState, Schedule, truncated
 from perpsim.simulation.order_mirror import OrderMirror
 from perpsim.simulation.scenario import Market
 
@@ -139,10 +139,27 @@ class Indexer:
         self.accounts.set_position(event.account, event.market, event.size, event.entry, state, time)
 
     def _deleveraged(self, event: Any, time: int) -> None:
-        # Open interest came with IndexMoved.
-        self._before_epoch.clear()
-        self.accounts.set_collateral(event.account, event.account_collateral)
-        self.accounts.set_position(event.account, event.market, 0, 0, self.states[event.market], time)
+        self.touches += 1
+        market, account, state = event.market, event.account, self.states[event.market]
+        seen = None
+        if account == event.bankrupt:
+            # Open interest came with the others' events and, for what went by index, with IndexMoved.
+            side = LONG if event.size < 0 else SHORT
+            seen = self._before_epoch.get((market, side))
+            self._before_epoch.clear()
+        else:
+            state.open_interest -= abs(event.size)
+        self.accounts.set_collateral(account, event.account_collateral)
+        if seen is None:
+            before, entry, _ = self.accounts.settled(account, market, state, time)
+        else:
+            # Settled against the epoch that has just ended.
+            before, entry = self.accounts.size_wad[market][account], self.accounts.entry_wad[market][account]
+            a_seen = self.accounts.seen[market][account][0]
+            before, entry = truncated(before * seen[0], a_seen), truncated(entry * seen[0], a_seen)
+        left = before + event.size
+        kept = truncated(entry * left, before) if left else 0
+        self.accounts.set_position(account, market, left, kept, state, time, seen)
 
     def _deficit_resolved(self, event: Any, time: int) -> None:
         self.accounts.set_collateral(event.account, 0)

@@ -119,10 +119,8 @@ class Ledger:
         )
 
     def _receipt(self, event: Any, time: int) -> None:
-        # A short never receives for being closed, so its winners may lose less than the deficit.
-        if event.haircut > event.deficit + 1 or (
-            event.bankruptcy_price > 0 and event.haircut < event.deficit - 1
-        ):
+        # Less where the account has lost elsewhere too, or is closed in parts.
+        if event.haircut > event.deficit + 1:
             self.broken.append(
                 f"deleveraging of account {event.account}: deficit {event.deficit}, haircut {event.haircut}"
             )

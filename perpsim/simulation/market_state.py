@@ -69,8 +69,8 @@ class MarketState:
             gain = abs(size) * (k - k_seen) * SPREAD_SCALE // a_seen
         if a == a_seen:
             return size, entry, gain
-        left = _truncated(size * a, a_seen)
-        value = _truncated(entry * a, a_seen)
+        left = truncated(size * a, a_seen)
+        value = truncated(entry * a, a_seen)
         return left, value, gain - entry + value
 
     @property
@@ -79,7 +79,7 @@ class MarketState:
         return self.funding_per_second * FUNDING_PERIOD / self.mark if self.mark else 0.0
 
 
-def _truncated(numerator: int, denominator: int) -> int:
+def truncated(numerator: int, denominator: int) -> int:
     """Signed division toward zero, as vyper's."""
     quotient = abs(numerator) // abs(denominator)
     return quotient if (numerator < 0) == (denominator < 0) else -quotient

@@ -44,12 +44,9 @@ WORDLESS = {
     "Clearinghouse.unpaid": {"arg0"},
     "Lens.market": {"market"},
     "Lens.accounts": {"count"},
-    "Liquidator.liquidate": {"market"},
-    "Liquidator.deleverage": {"market"},
     "Liquidator.repay_bad_debt": {"market"},
     "Liquidator.set_params": {"market"},
     "Liquidator.params": {"market"},
-    "Liquidator.closable": {"market"},
     "Liquidator.bad_debt": {"arg0"},
     "OrderBook.depth": {"count"},
     "Parameters.add_market": {"book", "terms", "funding"},
@@ -58,7 +55,16 @@ WORDLESS = {
     "Parameters.books": {"arg0"},
 }
 #: what good arguments cannot do either, being done or not offered
-OUT_OF_TIME = {"accept_ownership", "set_core"}
+OUT_OF_TIME = {
+    "accept_ownership",
+    "set_core",
+    "deleverage_by_list",
+    "open_list",
+    "hand_in",
+    "execute_list",
+    "end_list",
+    "rank",
+}
 #: pure rules, which believe the contract that asks them
 TRUSTING = ("Pricing.renewed", "policies")
 

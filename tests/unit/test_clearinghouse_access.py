@@ -15,7 +15,16 @@ OPEN = {
     "Clearinghouse": {"deposit", "withdraw", "poke", "sweep_fees"},
     "OrderBook": {"place", "cancel", "cancel_many", "cancel_all"},
     "Parameters": set(),
-    "Liquidator": {"liquidate", "deleverage", "repay_bad_debt"},
+    "Liquidator": {
+        "liquidate",
+        "deleverage",
+        "deleverage_by_list",
+        "open_list",
+        "hand_in",
+        "execute_list",
+        "end_list",
+        "repay_bad_debt",
+    },
     "PriceOracle": set(),
     "InsuranceVault": {"fund"},
 }
@@ -90,7 +99,8 @@ ALLOWED = {
     "parameters": {"set_word", "collect_treasury"},
     "oracle": {"update_index"},
     "liquidator": {
-        "deleverage_by_index",
+        "deleverage",
+        "set_frozen",
         "resolve_deficit",
         "change_unpaid",
         "distribute",

@@ -172,8 +172,8 @@ TWO = (distress_market(), distress_market(tiers=((10**8 * WAD, wad("0.2"), wad("
 @BOTH_SIDES
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("other", [1, -1], ids=["same side", "other side"])
-def test_two_markets_share_the_deficit_by_maintenance_margin(side: int, first: int, other: int) -> None:
-    """Closing one leaves equity / maintenance margin of the rest as it was; closing both, nothing."""
+def test_two_markets_share_the_deficit_by_their_losses(side: int, first: int, other: int) -> None:
+    """Each bears its part of what both have lost, whichever is closed first."""
     with deployed(ProtocolParams(markets=TWO)) as exchange:
         keeper = exchange.actor("keeper")
         loser = positioned(exchange, side, stake=30_000)
@@ -181,15 +181,11 @@ def test_two_markets_share_the_deficit_by_maintenance_margin(side: int, first: i
         exchange.move(away(side, 2_700))
         exchange.wait(1)
         exchange.owner.send(exchange.oracle, "post", 1, wad(away(side * other, 2_800)), exchange.now)
-        equity, _, maintenance = loser.health
+        equity = loser.equity
         assert equity == wad(30_000 - 27_000 - 14_000)
-        parts = [wad(away(side, 2_700)) // 2, wad(away(side * other, 2_800)) // 2]
-        assert maintenance == sum(parts)
+        losses = [27_000, 14_000]
         receipt = deleverage(keeper, loser, first).event("DeleverageReceipt")
-        assert abs(receipt.haircut - -equity * parts[first] // maintenance) <= 1
-        left, _, margin = loser.health
-        assert margin == parts[1 - first]
-        assert abs(left * maintenance - equity * margin) <= maintenance
+        assert abs(receipt.haircut - -equity * losses[first] // sum(losses)) <= 1
         last = deleverage(keeper, loser, 1 - first).event("DeleverageReceipt")
         assert last.haircut + receipt.haircut == -equity
         assert loser.health == (0, 0, 0) and loser.collateral == 0

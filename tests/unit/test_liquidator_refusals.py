@@ -139,7 +139,7 @@ def test_the_open_interest_cap_blocks_no_liquidation(
 def test_only_the_liquidator_moves_money_and_positions(exchange: Exchange, stranger: Actor) -> None:
     """Everybody else, the owner included, is refused."""
     calls: list[tuple[Any, str, tuple[Any, ...]]] = [
-        (exchange.clearinghouse, "deleverage_by_index", (1, 0)),
+        (exchange.clearinghouse, "deleverage", (1, 0, 0, 0, [])),
         (exchange.clearinghouse, "resolve_deficit", (1, 0, 0, 0)),
         (exchange.clearinghouse, "change_unpaid", (0, 1)),
         (exchange.clearinghouse, "distribute", (0, stranger.address, 1, 0, 0, 0)),
