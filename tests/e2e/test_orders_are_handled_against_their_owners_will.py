@@ -12,6 +12,11 @@ from perpsim.chain import Revert
 from perpsim.protocol import wad
 
 
+def near(draw: random.Random) -> Decimal:
+    """A price at most twenty ticks from 10,000."""
+    return Decimal(10_000_000 + draw.randint(-20, 20)) / 1_000
+
+
 @PLAIN
 @BOTH_SIDES
 @pytest.mark.parametrize("kind", [GTC, POST_ONLY, IOC, FOK], ids=["gtc", "post-only", "ioc", "fok"])
@@ -28,13 +33,13 @@ def test_no_fill_is_outside_a_limit_of_either(exchange: Exchange, side: int, kin
         if turn % 8 == 0:
             for actor in (*makers, taker):
                 actor.cancel_all()
-        price = 10_000 + draw.randint(-20, 20)
+        price = near(draw)
         try:
             placed = maker.order(draw.choice((1, -1)), draw.randint(1, 4), price, POST_ONLY)
             limits[placed.id] = wad(price)
         except Revert as error:
             assert error.reason == "order: post-only would cross"
-        limit = 10_000 + draw.randint(-20, 20)
+        limit = near(draw)
         best = exchange.top()[0 if side < 0 else 1]
         try:
             taken = taker.order(side, draw.randint(1, 6), limit, kind)
