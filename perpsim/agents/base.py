@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perpsim.chain import Tx
+from perpsim.simulation.market_state import OpenList
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -22,8 +23,9 @@ class View:
 
     `truth` holds the outside price of every block up to this one; a population with a lag looks further back.
     Everything else is folded from the log of earlier blocks: `depth` is the notional of bids and asks near
-    the mid, `underwater` the ids of accounts under maintenance margin. Arrays over accounts are indexed by
-    account id.
+    the mid, `underwater` the ids of accounts under maintenance margin, `open_list` the list for which the
+    market is frozen. Until `by_index_until` (seconds) nobody is deleveraged by list, since one timed out.
+    Arrays over accounts are indexed by account id.
     """
 
     block: int
@@ -41,6 +43,8 @@ class View:
     size: FloatArray
     underwater: IntArray
     fund: float
+    open_list: OpenList | None = None
+    by_index_until: int = 0
 
     def price(self, lag: int) -> float:
         """The outside price `lag` blocks ago."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perpsim.chain import Interface, Tx
+from perpsim.deleveraging.packing import pack_ids
 
 WAD = 10**18
 GTC, POST_ONLY, IOC = 0, 1, 2
@@ -14,6 +16,8 @@ _GAS_ORDER = 3_000_000
 _GAS_CANCEL = 1_500_000
 _GAS_SMALL = 400_000
 _GAS_LIQUIDATION = 6_000_000
+_GAS_LIST = 1_500_000
+_GAS_LISTED = 25_000
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,9 @@ class Desk:
         self._place = orders.functions["place"].encode
         self._cancel_all = orders.functions["cancel_all"].encode
         self._liquidate = liquidations.functions["liquidate"].encode
+        self._open_list = liquidations.functions["open_list"].encode
+        self._by_list = liquidations.functions["deleverage_by_list"].encode
+        self._end_list = liquidations.functions["end_list"].encode
         self._post = prices.functions["post"].encode
 
     def units(self, amount: float) -> int:
@@ -109,6 +116,21 @@ class Desk:
         """Liquidate as much of an account as the rules want."""
         data = self._liquidate(account, self.market, 2**256 - 1, with_deleverage)
         return Tx(sender, self._liquidator, data, _GAS_LIQUIDATION, arrival=arrival)
+
+    def open_list(self, sender: str, account: int, arrival: float) -> Tx:
+        """Freeze the market for a list of those who are to bear a bankrupt account's position."""
+        data = self._open_list(account, self.market)
+        return Tx(sender, self._liquidator, data, _GAS_LIQUIDATION, arrival=arrival)
+
+    def deleverage_by_list(self, sender: str, account: int, listed: Sequence[int], arrival: float) -> Tx:
+        """Hand in the complete other side, sorted."""
+        data = self._by_list(account, self.market, pack_ids(listed))
+        gas = _GAS_LIST + _GAS_LISTED * len(listed)
+        return Tx(sender, self._liquidator, data, gas, arrival=arrival)
+
+    def end_list(self, sender: str, arrival: float) -> Tx:
+        """End a list that is too late, or whose account is saved."""
+        return Tx(sender, self._liquidator, self._end_list(self.market), _GAS_LIQUIDATION, arrival=arrival)
 
     def post(self, sender: str, price: int, time: int, arrival: float) -> Tx:
         """Post an index price (WAD) of `time` (seconds)."""

@@ -1,22 +1,34 @@
-"""Keepers. A policy is a pure function: what a keeper sees -> whom it liquidates. A live bot may use it."""
+"""Keepers. What one does is a pure function of what it sees, which a live bot may use.
+
+A strategy chooses whom to liquidate. Where the market deleverages by list, `plan` makes of it what to send:
+a bankrupt account that neither book nor fund can finish gets a list, opened at the end of one block and
+handed in at the very beginning of the next, so that the market is frozen for nobody else's transaction.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from perpsim.agents.base import FloatArray, IntArray, View
 from perpsim.agents.desk import Desk
 from perpsim.chain import Tx
+from perpsim.deleveraging.packing import MAX_IDS
+from perpsim.simulation.market_state import OpenList
 from perpsim.simulation.scenario import Keeper
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What a keeper sees of the accounts under maintenance margin; arrays run in parallel, quote units."""
+    """What a keeper sees of the accounts under maintenance margin; arrays run in parallel, quote units.
+
+    `open_list` is the list for which the market is frozen, `open_equity` what its account is worth; until
+    `by_index_until` (seconds) no list can be opened.
+    """
 
     block: int
     ids: IntArray
@@ -24,6 +36,15 @@ class Sight:
     maintenance: FloatArray
     notional: FloatArray
     fund: float
+    time: int = 0
+    open_list: OpenList | None = None
+    open_equity: float = 0.0
+    by_index_until: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do for a keeper."""
+        return not self.ids.size and self.open_list is None
 
 
 _CALM = Sight(-1, np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), np.zeros(0), 0.0)
@@ -35,6 +56,19 @@ class Call:
 
     account: int
     with_deleverage: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a keeper sends in a block: liquidations, and what it does about lists.
+
+    `opens`: the account to open a list for, 0 for none. `completes`, `ends`: the list that is open.
+    """
+
+    calls: list[Call]
+    opens: int = 0
+    completes: bool = False
+    ends: bool = False
 
 
 Policy = Callable[[Sight, Keeper], list[Call]]
@@ -64,9 +98,46 @@ def _calls(sight: Sight, keeper: Keeper, order: IntArray) -> list[Call]:
     return [Call(int(sight.ids[row]), bool(sight.fund < -sight.equity[row])) for row in chosen]
 
 
+@dataclass(frozen=True)
+class ListRules:
+    """Positions from `list_from` (quote units) up need a list. For `turn` seconds a list belongs to the
+    keeper who has opened it; after that others complete it, too."""
+
+    list_from: float
+    turn: int
+
+
+def plan(sight: Sight, keeper: Keeper, address: str, rules: ListRules) -> Plan:
+    """What the keeper at `address` does in a market that deleverages by list."""
+    calls = POLICIES[keeper.strategy](sight, keeper)
+    found, completes = sight.open_list, False
+    if found is not None:
+        if sight.time >= found.deadline or sight.open_equity >= 0:
+            return Plan([], ends=True)
+        completes = address == found.keeper or sight.time > found.opened + rules.turn
+        # Whoever opened it is expected to be done before anything else in this block.
+        calls = [call for call in calls if call.account != found.account]
+    if sight.time < sight.by_index_until:
+        return Plan(calls, completes=completes)
+    notional = dict(zip(sight.ids.tolist(), sight.notional.tolist()))
+    needy = [call for call in calls if call.with_deleverage and notional[call.account] >= rules.list_from]
+    opens = needy[0].account if needy else 0
+    return Plan([call for call in calls if call.account != opens], opens, completes)
+
+
 POLICIES: dict[str, Policy] = {"greedy": greedy, "racer": racer, "threshold": threshold}
 # When a keeper's transactions reach the builder within a block: racers pay for short lines.
 _ARRIVALS = {"greedy": (0.3, 0.9), "racer": (0.05, 0.4), "threshold": (0.3, 0.9)}
+_FIRST, _LAST = 0.0, 0.99
+
+
+@dataclass(frozen=True)
+class Listing:
+    """How a market deleverages by list. `listed` gives the complete other side of a bankrupt account at a
+    time (seconds), in the order of the policy; nobody where there is nothing to share out."""
+
+    rules: ListRules
+    listed: Callable[[int, int], list[int]]
 
 
 @dataclass
@@ -99,36 +170,60 @@ class Keepers:
 
     role = "keeper"
 
-    def __init__(self, keepers: list[Desked], desk: Desk) -> None:
+    def __init__(self, keepers: list[Desked], desk: Desk, listing: Listing | None = None) -> None:
         self.keepers = keepers
         self.by_address = {keeper.address: keeper for keeper in keepers}
+        #: whether they ask for deleveraging at all
+        self.deleverage = True
         self._desk = desk
+        self._listing = listing
         longest = max([keeper.config.lag_blocks for keeper in keepers], default=1)
         self._seen: deque[Sight] = deque(maxlen=max(longest, 1))
 
     def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
-        """Liquidations of all keepers."""
+        """Liquidations of all keepers, and lists."""
         self._seen.append(look(view))
-        if not any(sight.ids.size for sight in self._seen):
+        if all(sight.empty for sight in self._seen):
             return []
         draws = rng.random(len(self.keepers))
         txs: list[Tx] = []
         for keeper, draw in zip(self.keepers, draws):
-            config = keeper.config
-            back = max(config.lag_blocks, 1)
-            if keeper.out(view.block) or len(self._seen) < back or not self._seen[-back].ids.size:
+            back = max(keeper.config.lag_blocks, 1)
+            if keeper.out(view.block) or len(self._seen) < back:
                 continue
-            early, late = _ARRIVALS[config.strategy]
-            arrival = early + (late - early) * float(draw)
-            for call in POLICIES[config.strategy](self._seen[-back], config):
-                txs.append(self._desk.liquidate(keeper.address, call.account, call.with_deleverage, arrival))
+            # What became of its own transactions a keeper knows at once.
+            sight = replace(self._seen[-back], **_lists(view))
+            if not sight.empty:
+                txs += self._send(keeper, self._plan(keeper, sight), float(draw), view)
+        return txs
+
+    def _plan(self, keeper: Desked, sight: Sight) -> Plan:
+        if self._listing is None or not self.deleverage:
+            calls = POLICIES[keeper.config.strategy](sight, keeper.config)
+            return Plan([Call(call.account, call.with_deleverage and self.deleverage) for call in calls])
+        return plan(sight, keeper.config, keeper.address, self._listing.rules)
+
+    def _send(self, keeper: Desked, chosen: Plan, draw: float, view: View) -> list[Tx]:
+        early, late = _ARRIVALS[keeper.config.strategy]
+        arrival = early + (late - early) * draw
+        desk, address = self._desk, keeper.address
+        txs = [desk.liquidate(address, call.account, call.with_deleverage, arrival) for call in chosen.calls]
+        if chosen.opens:
+            txs.append(desk.open_list(address, chosen.opens, _LAST + (1 - _LAST) * draw))
+        if chosen.ends:
+            txs.append(desk.end_list(address, _FIRST))
+        if chosen.completes and self._listing is not None and view.open_list is not None:
+            account = view.open_list.account
+            listed = self._listing.listed(account, view.time)
+            if 0 < len(listed) <= MAX_IDS:
+                txs.append(desk.deleverage_by_list(address, account, listed, _FIRST))
         return txs
 
 
 def look(view: View) -> Sight:
     """The accounts under their maintenance margin at the start of a block."""
     ids = view.underwater
-    if not ids.size:
+    if not ids.size and view.open_list is None:
         return _CALM
     return Sight(
         block=view.block,
@@ -137,4 +232,16 @@ def look(view: View) -> Sight:
         maintenance=view.maintenance[ids],
         notional=np.abs(view.size[ids]) * view.mark,
         fund=view.fund,
+        **_lists(view),
     )
+
+
+def _lists(view: View) -> dict[str, Any]:
+    """What concerns lists in a `Sight`."""
+    found = view.open_list
+    return {
+        "time": view.time,
+        "open_list": found,
+        "open_equity": float(view.equity[found.account]) if found is not None else 0.0,
+        "by_index_until": view.by_index_until,
+    }

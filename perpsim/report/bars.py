@@ -20,7 +20,7 @@ _DASHES = ("", "7 3", "2 3")
 
 @dataclass(frozen=True)
 class Bars:
-    """One question, answered by a bar for each name. `texts` are what stands beside the bars; None: no bar."""
+    """One question, answered by a bar for each name. `texts` stand beside the bars; None: no bar."""
 
     title: str
     detail: str
@@ -82,10 +82,11 @@ def curves_svg(curves: Sequence[Curve], across: str, upward: str, width: int) ->
     side = min(width - left - (250 if beside else 12), 430.0)
     legend_x, legend_y = (left + side + 28, top + 14) if beside else (left, top + side + 58)
     height = top + side + 50 + (0 if beside else 20 * len(curves) + 10)
+    below, middle = top + side + 38, left + side / 2
     parts = [
         f'<rect x="{left}" y="{top}" width="{side:.1f}" height="{side:.1f}" fill="none" stroke="{FAINT}"/>',
         f'<line x1="{left}" y1="{top + side:.1f}" x2="{left + side:.1f}" y2="{top}" stroke="{FAINT}"/>',
-        f'<text x="{left + side / 2:.1f}" y="{top + side + 38:.1f}" text-anchor="middle">{esc(across)}</text>',
+        f'<text x="{middle:.1f}" y="{below:.1f}" text-anchor="middle">{esc(across)}</text>',
         f'<text transform="translate(13,{top + side / 2:.1f}) rotate(-90)" text-anchor="middle">'
         f"{esc(upward)}</text>",
     ]

@@ -15,7 +15,7 @@ import polars as pl
 
 from perpsim.errors import UserError
 
-TABLES = ("blocks", "accounts", "fund", "liquidations", "adl", "keepers")
+TABLES = ("blocks", "accounts", "fund", "liquidations", "adl", "adl_rows", "keepers")
 INFLOWS = ("initial", "penalty", "fee", "fund")
 OUTFLOWS = ("cover", "reward")
 WAD = 1e18

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,7 @@ class Facts:
     adl_count: int | None = None
     adl_notional: float | None = None
     adl_accounts: int | None = None
+    adl_rules: tuple[str, ...] = ()  # names of the policies, the one that was used most first
     adl_short: float | None = None  # the share of it that was short
     adl_roles: tuple[tuple[str, float], ...] = ()  # (role, share), the largest first
     charged_accounts: int | None = None
@@ -178,6 +180,12 @@ def _short(adl: pl.DataFrame) -> float | None:
     return float(worth[price > mark].sum() / worth.sum()) if worth.sum() > 0 else None
 
 
+def _rules(adl: pl.DataFrame) -> tuple[str, ...]:
+    """The policies in the receipts, the most frequent first."""
+    found = Counter(name for name in texts(adl, "policy") if name)
+    return tuple(name for name, _ in found.most_common())
+
+
 def _how_many(run: RunData, name: str) -> int | None:
     values = column(run["accounts"], name)
     return None if values is None else int((np.abs(values) > 0).sum())
@@ -198,7 +206,9 @@ def gather(run: RunData) -> Facts:
     split = "outcome" in liquidations.columns
     equity = column(accounts, "equity")
     owed = np.zeros(0) if equity is None else equity[np.isfinite(equity) & (equity < -0.005)]
-    hit = column(accounts, "adl_notional")
+    hit = column(accounts, "adl_haircut")
+    if hit is None:
+        hit = column(accounts, "adl_notional")
     haircut = summed(adl, "haircut")
     covered = fund_flow(run, "cover")
     deficits = run.losses.filter(pl.col("event") == "DeficitResolved")
@@ -239,6 +249,7 @@ def gather(run: RunData) -> Facts:
         adl_count=_whole(_first(run.number("adl.count"), adl.height if adl.width else None)),
         adl_notional=_first(run.number("adl.notional"), _worth(adl)),
         adl_accounts=_whole(_first(run.number("adl.accounts"), _how_many(run, "adl_notional"))),
+        adl_rules=_rules(adl),
         adl_short=_short(adl),
         adl_roles=() if hit is None else _roles(accounts, hit),
         charged_accounts=_how_many(run, "socialised"),

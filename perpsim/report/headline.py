@@ -7,7 +7,11 @@ from perpsim.report.facts import Facts
 from perpsim.report.words import NOTHING, count, known, moment, money, number, percent
 
 Notice = tuple[str, str]  # kind (bad, partial, note), text
-OPTIONAL = ("liquidations.parquet", "adl.parquet")  # a run in which none happened may leave them out
+OPTIONAL = (
+    "liquidations.parquet",
+    "adl.parquet",
+    "adl_rows.parquet",
+)  # a run in which none happened may leave them out
 
 
 def notices(run: RunData, facts: Facts) -> list[Notice]:

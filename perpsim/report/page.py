@@ -13,7 +13,7 @@ from typing import Any
 
 import plotly.offline
 
-from perpsim.report import tables
+from perpsim.report import tables, tables_adl
 from perpsim.report.charts import all_charts
 from perpsim.report.charts_fund import span
 from perpsim.report.data import RunData, load, lookup
@@ -155,8 +155,9 @@ def _story(sections: Sections, run: RunData, facts: Facts, charts: dict[str, Cha
     sections.group(
         "losses",
         "Liquidations, and who paid",
-        [*drawn("liquidations", "underwater", "shortfall"), _picture(run, facts), _receipts(run)],
+        [*drawn("liquidations", "underwater", "shortfall"), _picture(run, facts)],
     )
+    sections.group("adl", "Who was deleveraged", _deleveraging(run))
     sections.group("market", "The market around it", drawn("interest", "funding", "depth"))
     sections.group("people", "Who bore what", _people(run))
     sections.group("chain", "Keepers and the chain", [_keepers(run), *drawn("gas"), _reverts(run)])
@@ -184,13 +185,28 @@ def _picture(run: RunData, facts: Facts) -> str:
     )
 
 
-def _receipts(run: RunData) -> str:
-    return _table(
-        "Who was deleveraged, when, and at what price?",
-        "One row for each bankrupt account whose rest was closed against the other side, at the price at "
-        "which it had nothing left. A click on a heading sorts.",
-        tables.receipts(run),
-    )
+def _deleveraging(run: RunData) -> list[str]:
+    return [
+        _table(
+            "Who gave up most?",
+            "A haircut is what being closed at another's bankruptcy price, or being charged, costs against "
+            f"the mark. Amounts in {run.unit}.",
+            tables_adl.taken(run),
+        ),
+        _table(
+            "Was it those whose lights were lit?",
+            "Exchanges show their users five lights: all five for the fifth of the other side, by size, that "
+            "is first in line. A queue goes from the top as far as the bankrupt position reaches.",
+            tables_adl.lights(run),
+        ),
+        _table(
+            "Which position was it, and at what price?",
+            "One row for each bankrupt account whose rest was closed against the other side, at the price at "
+            "which it had nothing left. By index: over the whole other side by size. A click on a heading "
+            "sorts.",
+            tables_adl.receipts(run),
+        ),
+    ]
 
 
 def _people(run: RunData) -> list[str]:

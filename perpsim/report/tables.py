@@ -10,17 +10,15 @@ import polars as pl
 
 from perpsim.report.data import WAD, Floats, RunData, column, lookup, texts, to_float
 from perpsim.report.facts import drawdown, fund_balance
-from perpsim.report.table import Cell, Table, account_no, amount, figure, share, text, when
+from perpsim.report.table import Cell, Table, account_no, amount, figure, share, text
 from perpsim.report.words import NOTHING, count, moment, role
 
-SHOWN = 200  # rows of a list, at the most
 TOP = 20  # accounts
-POLICIES = {"0": "by index", "index": "by index"}  # the number in a receipt
 
 Maker = Callable[[float | None], Cell]
 
 
-def _listed(
+def listed(
     columns: Sequence[tuple[str, Floats | Sequence[str] | None, Maker]], order: Sequence[int]
 ) -> Table:
     """A table of those columns that exist."""
@@ -61,46 +59,6 @@ def days(run: RunData) -> Table | None:
     if flows is not None and when_ is not None:
         heads += ["In", "Out"]
     return Table(heads, rows)
-
-
-def receipts(run: RunData) -> Table | None:
-    """Deleveraging receipts, the largest first when there are too many to list."""
-    frame = run["adl"]
-    if not frame.height:
-        return None
-    names = (
-        ("Time (UTC)", "time", when),
-        ("Block", "block", account_no),
-        ("Bankrupt account", "account", account_no),
-        ("Market", "market", account_no),
-        ("Rule", "policy", text),
-        ("Quantity closed", "quantity", figure),
-        ("At (bankruptcy price)", "bankruptcy_price", figure),
-        ("Mark", "mark", figure),
-        ("Deficit", "deficit", amount),
-        ("Cost to the others", "haircut", amount),
-        ("Fund before", "vault_before", amount),
-        ("Fund after", "vault_after", amount),
-    )
-    scales = {"vault_before": 10.0**run.decimals, "vault_after": 10.0**run.decimals}
-    ids = {"time", "block", "account", "market"}
-    columns: list[tuple[str, Any, Any]] = []
-    for head, name, make in names:
-        values: Any = column(frame, name, 1.0 if name in ids else scales.get(name, 1e18))
-        if name == "policy" and name in frame.columns:
-            values = [POLICIES.get(p, p) for p in texts(frame, name)]
-        if name == "market" and len(run.markets()) < 2:
-            continue
-        columns.append((head, values, make))
-    weight = column(frame, "quantity")
-    order = list(range(frame.height))
-    note = ""
-    if frame.height > SHOWN:
-        heavy = np.zeros(frame.height) if weight is None else np.nan_to_num(np.abs(weight))
-        order = sorted(np.argsort(-heavy, kind="stable")[:SHOWN].tolist())
-        note = f"The {SHOWN} largest of {frame.height:,} receipts; all are in adl.parquet."
-    table = _listed(columns, order)
-    return Table(table.heads, table.rows, note)
 
 
 BORNE = (
@@ -150,7 +108,7 @@ def accounts(run: RunData, worst: bool) -> Table | None:
         *((head, column(frame, key), amount) for head, key in BORNE),
         ("Equity at the end", column(frame, "equity"), amount),
     ]
-    return _listed(columns, order)
+    return listed(columns, order)
 
 
 def _in_vain(frame: pl.DataFrame) -> Floats | None:
@@ -179,7 +137,7 @@ def keepers(run: RunData) -> Table | None:
         ("Profit", column(frame, "profit"), amount),
         ("Gas used", column(frame, "gas_used", 1.0), figure),
     ]
-    return _listed(columns, range(frame.height))
+    return listed(columns, range(frame.height))
 
 
 def expectations(run: RunData) -> Table | None:

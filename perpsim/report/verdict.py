@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perpsim.report.facts import Facts
-from perpsim.report.words import count, duration, moment, money, percent, role
+from perpsim.report.words import count, duration, moment, money, percent, policy, role
 
 STILL = 5e-5  # a change of the fund that rounds to nothing
 
@@ -92,12 +92,20 @@ def _who(facts: Facts) -> str:
     return "; ".join(t for t in (accounts, ", ".join(shares)) if t)
 
 
+def _rule(facts: Facts) -> str:
+    """', queue (BitMEX)', '' where more than one rule had a part in it."""
+    return f", {policy(facts.adl_rules[0])}" if len(facts.adl_rules) == 1 else ""
+
+
 def _deleveraged(facts: Facts) -> str:
     low, start = facts.fund_low, facts.fund_start
     left = low is not None and start is not None and start > 0 and low > start / 100
     cause = "although the fund was never empty" if left else "as the fund could not pay for every loss"
-    worth = f" worth {money(facts.adl_notional, facts.unit)}" if facts.adl_notional else ""
     who, short = _who(facts), facts.adl_short
+    if facts.adl_notional == 0 and facts.paid_by_adl:
+        taken = money(facts.paid_by_adl, facts.unit)
+        return f"{cause}, {taken} was charged to those in profit{f' ({who})' if who else ''}"
+    worth = f" worth {money(facts.adl_notional, facts.unit)}" if facts.adl_notional else ""
     side, mixed = "", ""
     if short is not None and 0.005 <= short <= 0.995:
         mixed = f" ({percent(round(short, 2))} short, the rest long)"
@@ -105,7 +113,7 @@ def _deleveraged(facts: Facts) -> str:
         side = "short " if short > 0.5 else "long "
     return (
         f"{cause}, {side}positions{worth}{mixed} were closed by force against the bankrupt ones "
-        f"(auto-deleveraging{': ' if who else ''}{who})"
+        f"(auto-deleveraging{_rule(facts)}{': ' if who else ''}{who})"
     )
 
 

@@ -27,6 +27,19 @@ ROLES: dict[str, tuple[str, str]] = {
 }
 
 
+# a rule of deleveraging
+POLICIES = {
+    "index": "by index",
+    "queue-bitmex": "queue (BitMEX)",
+    "queue-binance": "queue (Binance)",
+    "queue-hyperliquid": "queue (Hyperliquid)",
+    "pro-rata": "pro rata",
+    "capped-pro-rata": "capped pro rata",
+    "random": "random",
+    "socialise": "socialised",
+}
+
+
 # from `least` on, the next smaller magnitude would print as 1,000
 MAGNITUDES = (
     (1e12, 999.995e9, "trillion"),
@@ -129,6 +142,10 @@ def duration(seconds: float | None) -> str:
 def role(name: str, one: bool = False) -> str:
     many, single = ROLES.get(name, (name, name))
     return single if one else many
+
+
+def policy(name: str) -> str:
+    return POLICIES.get(name, name)
 
 
 HARMLESS = str.maketrans("<>&", "()+")

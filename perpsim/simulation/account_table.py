@@ -104,6 +104,15 @@ class Accounts:
             maintenance += schedules[market].maintenance(notional[market])
         return Health(equity, maintenance, sizes, notional)
 
+    def profits(self, states: Sequence[MarketState], time: int) -> FloatArray:
+        """Profit against the mark of every position at `time`, a row a market; in floats of quote units."""
+        rows = self.count + 1
+        found = np.empty((self.markets, rows))
+        for market, state in enumerate(states):
+            size, _, entry = self._settled_floats(market, state, time, rows)
+            found[market] = size * (state.mark / WAD) - entry
+        return found
+
     def _settled_floats(
         self, market: int, state: MarketState, time: int, rows: int
     ) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -87,6 +87,16 @@ def build(
         raise
 
 
+def opened(scenario: Scenario, engine: str, candles: Candles | None) -> Simulation:
+    """`build` for users: what the exchange or the engine refuses is their mistake."""
+    try:
+        return build(scenario, engine, candles)
+    except Revert as error:
+        raise UserError(f"scenario {scenario.name}: the exchange refuses it: {error.reason}") from None
+    except EngineError as error:
+        raise UserError(f"engine {engine}: {_line(error)}") from None
+
+
 def execute(
     request: Request, notice: Callable[[str], None], progress: Progress, should_stop: Callable[[], bool]
 ) -> Result:
@@ -96,13 +106,7 @@ def execute(
     folder = RunFolder(where, force=request.force)
     began = time.monotonic()
     try:
-        simulation = build(scenario, request.engine, candles)
-    except Revert as error:
-        folder.discard()
-        raise UserError(f"scenario {scenario.name}: the exchange refuses it: {error.reason}") from None
-    except EngineError as error:
-        folder.discard()
-        raise UserError(f"engine {request.engine}: {_line(error)}") from None
+        simulation = opened(scenario, request.engine, candles)
     except BaseException:
         folder.discard()
         raise

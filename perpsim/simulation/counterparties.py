@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from perpsim.deleveraging.policies import Candidate, Case, Policy, ranked
+from perpsim.deleveraging.policies import Candidate, Case, Policy, ranked, seed_of
 from perpsim.protocol import wad
 from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.market_state import WAD
@@ -71,13 +71,14 @@ class Counterparties:
                 size, entry, gain, own = held, value, gained, margin
         return Standing(size, entry, stored + gain, equity, maintenance, own)
 
-    def case(self, account: int, market: int, time: int, seed: int) -> Case | None:
+    def case(self, account: int, market: int, time: int) -> Case | None:
         """The deleveraging of a bankrupt account; None if it is not bankrupt or has no position."""
         found = self.standing(account, market, time)
         if found.equity >= 0 or not found.size:
             return None
         mark = self._indexer.states[market].mark
-        return Case(market, account, mark, abs(found.size), haircut(found, mark), found.size < 0, seed)
+        cost, chance = haircut(found, mark), seed_of(market, account, mark)
+        return Case(market, account, mark, abs(found.size), cost, found.size < 0, chance)
 
     def candidates(self, policy: Policy, case: Case, time: int) -> list[Candidate]:
         """Everyone on the other side, by account number."""

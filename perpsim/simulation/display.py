@@ -26,6 +26,7 @@ class ProgressDisplay:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._total = 0
+        self._what = "blocks"
         self._began = 0.0
         self._printed = 0.0
         self._marks: list[tuple[float, int, int]] = []
@@ -40,14 +41,14 @@ class ProgressDisplay:
         """A line about the run itself."""
         self._console.print(Text(text), soft_wrap=True)
 
-    def start(self, total: int) -> None:
-        """The loop begins and has `total` blocks to go."""
-        self._total = total
+    def start(self, total: int, what: str = "blocks") -> None:
+        """The loop begins and has `total` blocks (or other things) to go."""
+        self._total, self._what = total, what
         self._began = self._printed = time.monotonic()
         self._marks = [(self._began, 0, 0)]
         if self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.completed:>6,.0f}/{task.total:,.0f} blocks"),
+                TextColumn("{task.completed:>6,.0f}/{task.total:,.0f} " + what),
                 BarColumn(),
                 TextColumn("{task.percentage:>3.0f} %  {task.fields[rate]}"),
                 TimeRemainingColumn(),
@@ -70,7 +71,7 @@ class ProgressDisplay:
         first = self._marks[0]
         span = max(now - first[0], 1e-9)
         pace = (blocks - first[1]) / span
-        rate = f"{pace:,.0f} blocks/s  {(transactions - first[2]) / span:,.0f} tx/s"
+        rate = f"{pace:,.0f} {self._what}/s  {(transactions - first[2]) / span:,.0f} tx/s"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=blocks, rate=rate)
         elif now - self._printed >= _PLAIN_EVERY:
@@ -78,7 +79,7 @@ class ProgressDisplay:
             left = (self._total - blocks) / pace if pace else 0.0
             share = 100 * blocks / self._total
             print(
-                f"{blocks:,}/{self._total:,} blocks  {share:.0f} %  {rate}  {_clock(left)} left",
+                f"{blocks:,}/{self._total:,} {self._what}  {share:.0f} %  {rate}  {_clock(left)} left",
                 file=sys.stderr,
                 flush=True,
             )

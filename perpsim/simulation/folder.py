@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,21 @@ import polars as pl
 
 from perpsim.errors import UserError
 
-TABLES = ("events", "blocks", "accounts", "fund", "liquidations", "adl", "keepers")
+TABLES = ("events", "blocks", "accounts", "fund", "liquidations", "adl", "adl_rows", "keepers")
 SUMMARY = "summary.json"
 REPORT = "report.html"
 RUN_FILES = (*(f"{table}.parquet" for table in TABLES), SUMMARY, REPORT)
 
 
 class RunFolder:
-    """A folder that takes one run. Nothing is replaced before the new files are complete."""
+    """A folder that takes one run. Nothing is replaced before the new files are complete.
 
-    def __init__(self, path: Path, *, force: bool = False) -> None:
+    `files` are those by which a folder of the kind is told; only such a one is overwritten.
+    """
+
+    def __init__(self, path: Path, *, force: bool = False, files: Collection[str] = RUN_FILES) -> None:
         self.path = path
+        self._files = set(files)
         if path.exists():
             self._check_existing(force)
         self._made = not path.exists()
@@ -42,7 +46,7 @@ class RunFolder:
                 f"output folder {self.path} exists: choose another with --out, or overwrite it with --force"
             )
         names = {entry.name for entry in self.path.iterdir()}
-        if names and not names & set(RUN_FILES):
+        if names and not names & self._files:
             raise UserError(f"output folder {self.path}: --force only overwrites run folders, this is none")
 
     def write(self, tables: Mapping[str, pl.DataFrame], summary: Mapping[str, Any]) -> None:

@@ -9,7 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from perpsim.simulation.account_table import Accounts, Health, Seen
-from perpsim.simulation.market_state import A_ONE, LONG, SHORT, WAD, MarketState, Schedule, truncated
+from perpsim.simulation.market_state import (
+    A_ONE,
+    LONG,
+    SHORT,
+    WAD,
+    MarketState,
+    OpenList,
+    Schedule,
+    truncated,
+)
 from perpsim.simulation.order_mirror import OrderMirror
 from perpsim.simulation.scenario import Market
 
@@ -18,9 +27,20 @@ Handler = Callable[[Any, int], None]
 
 
 class Burden:
-    """What each account paid and bore so far, quote units, indexed by account."""
+    """What each account paid and bore so far, quote units, indexed by account.
 
-    NAMES = ("deposits", "withdrawals", "fees", "liquidated_notional", "adl_notional", "socialised")
+    `adl_notional` is what was closed by deleveraging, at the mark; `adl_haircut` what that cost against it.
+    """
+
+    NAMES = (
+        "deposits",
+        "withdrawals",
+        "fees",
+        "liquidated_notional",
+        "adl_notional",
+        "adl_haircut",
+        "socialised",
+    )
 
     def __init__(self) -> None:
         self.deposits: FloatArray = np.zeros(1024)
@@ -28,6 +48,7 @@ class Burden:
         self.fees: FloatArray = np.zeros(1024)
         self.liquidated_notional: FloatArray = np.zeros(1024)
         self.adl_notional: FloatArray = np.zeros(1024)
+        self.adl_haircut: FloatArray = np.zeros(1024)
         self.socialised: FloatArray = np.zeros(1024)
 
     def reserve(self, rows: int) -> None:
@@ -52,6 +73,8 @@ class Indexer:
         self.unit = 10 ** (18 - decimals)
         # Side indices that a fill ended an epoch of: it still stores its positions with them.
         self._before_epoch: dict[tuple[int, int], Seen] = {}
+        # Who sent the last liquidation: the event that opens a list follows it in the same transaction.
+        self._keeper = ""
 
     def health(self, time: int) -> Health:
         """All accounts settled to `time`, in floats."""
@@ -88,6 +111,24 @@ class Indexer:
             mirror.removed(event.order_id)
 
         return {"OrderPlaced": placed, "OrderRemoved": removed}
+
+    def liquidator_handlers(self, timeouts: Sequence[int]) -> dict[str, Handler]:
+        """Handlers of the liquidator's events by name; `timeouts` of lists a market, seconds."""
+
+        def liquidated(event: Any, time: int) -> None:
+            self._keeper = event.keeper
+
+        def opened(event: Any, time: int) -> None:
+            found = OpenList(event.account, self._keeper, time, event.deadline)
+            self.states[event.market].open_list = found
+
+        def ended(event: Any, time: int) -> None:
+            state = self.states[event.market]
+            state.open_list = None
+            if event.timed_out:
+                state.by_index_until = time + timeouts[event.market]
+
+        return {"Liquidated": liquidated, "ListOpened": opened, "ListEnded": ended}
 
     # accounts
 
@@ -149,6 +190,9 @@ class Indexer:
             self._before_epoch.clear()
         else:
             state.open_interest -= abs(event.size)
+            worth = event.size * state.mark // WAD
+            self.burden.adl_notional[account] += abs(worth) / WAD
+            self.burden.adl_haircut[account] += (event.quote - worth) / WAD
         self.accounts.set_collateral(account, event.account_collateral)
         if seen is None:
             before, entry, _ = self.accounts.settled(account, market, state, time)
@@ -196,12 +240,13 @@ class Indexer:
         size = self.health(time).size[market]
         held = np.where(size < 0 if side == SHORT else size > 0, np.abs(size), 0.0)
         rows = held.size
+        paid = (state.k[side] - event.k) / 1e30 / (state.a[side] / A_ONE)
         if event.a != state.a[side]:
-            closed = 1.0 - event.a / state.a[side]
-            self.burden.adl_notional[:rows] += held * closed * (state.mark / WAD)
+            worth = (1.0 - event.a / state.a[side]) * (state.mark / WAD)
+            self.burden.adl_notional[:rows] += held * worth
+            self.burden.adl_haircut[:rows] += held * (paid + (worth if side == LONG else -worth))
         else:
-            per_unit = (state.k[side] - event.k) / 1e30 / (state.a[side] / A_ONE)
-            self.burden.socialised[:rows] += held * per_unit
+            self.burden.socialised[:rows] += held * paid
 
     def _epoch_started(self, event: Any, time: int) -> None:
         state, side = self.states[event.market], event.side

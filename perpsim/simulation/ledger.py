@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from perpsim.deleveraging.lights import lights
+from perpsim.deleveraging.packing import Listed, unpack_rows
+from perpsim.deleveraging.policies import POLICIES
 
 WAD = 10**18
 
@@ -13,12 +17,18 @@ Row = dict[str, Any]
 INFLOW_KINDS = {1: "penalty", 2: "fee", 3: "fund"}
 # What only the liquidation of some account moves.
 _OF_AN_ACCOUNT = ("penalty", "cover", "reward")
+BY_INDEX = "index"
 
 
 class Ledger:
-    """Rows for the run folder. Handlers take (event values, block time); `block` is set by the runner."""
+    """Rows for the run folder. Handlers take (event values, block time); `block` is set by the runner.
 
-    def __init__(self, decimals: int, account_of: Callable[[str], int]) -> None:
+    `account_of` gives the account of an address, `policies` the name of a policy's.
+    """
+
+    def __init__(
+        self, decimals: int, account_of: Callable[[str], int], policies: Mapping[str, str] | None = None
+    ) -> None:
         self.block = 0
         self.decimals = decimals
         self.token = 10**decimals
@@ -27,6 +37,8 @@ class Ledger:
         self.fund_rows: list[Row] = []
         self.liquidations: list[Row] = []
         self.adl: list[Row] = []
+        #: a row each counterparty in a list, in the order of the list
+        self.adl_rows: list[Row] = []
         self.bad_debt: list[Row] = []
         #: rules of the waterfall that an event broke, in words
         self.broken: list[str] = []
@@ -35,8 +47,10 @@ class Ledger:
         self.requested = 0
         self.rewarded = 0
         self.taken_in = 0
-        #: account of an owner, from the indexer
         self._account_of = account_of
+        self._policies = dict(policies or {})
+        # Lists whose receipt is still to come, by market and account.
+        self._listed: dict[tuple[int, int], list[Listed]] = {}
         # Flows whose account is not known yet begin here.
         self._anonymous = 0
 
@@ -48,6 +62,7 @@ class Ledger:
         """Handlers of the liquidator's events by name."""
         return {
             "Liquidated": self._liquidated,
+            "DeleverageList": self._list,
             "DeleverageReceipt": self._receipt,
             "BadDebtBooked": self._bad_debt,
         }
@@ -118,7 +133,31 @@ class Ledger:
             }
         )
 
+    def _list(self, event: Any, time: int) -> None:
+        self._listed.setdefault((event.market, event.account), []).extend(unpack_rows(event.rows))
+
     def _receipt(self, event: Any, time: int) -> None:
+        listed = self._listed.pop((event.market, event.account), [])
+        policy = self._policies.get(event.policy, BY_INDEX)
+        charges = policy in POLICIES and POLICIES[policy].charges
+        self._check_list(event, policy, charges, listed)
+        self.adl_rows += [
+            {
+                "block": self.block,
+                "time": time,
+                "account": event.account,
+                "market": event.market,
+                "counterparty": row.account,
+                "place": place,
+                "light": light,
+                "key": str(row.key),
+                "size": row.size / WAD,
+                "taken": row.taken / WAD,
+                "notional": (row.haircut if charges else row.taken * event.mark // WAD) / WAD,
+                "haircut": row.haircut / WAD,
+            }
+            for place, (row, light) in enumerate(zip(listed, lights([row.size for row in listed])), start=1)
+        ]
         # Less where the account has lost elsewhere too, or is closed in parts.
         if event.haircut > event.deficit + 1:
             self.broken.append(
@@ -130,16 +169,29 @@ class Ledger:
                 "time": time,
                 "account": event.account,
                 "market": event.market,
-                "policy": str(event.policy),
+                "policy": policy,
                 "deficit": event.deficit / WAD,
                 "vault_before": event.vault_before / self.token,
                 "vault_after": event.vault_after / self.token,
                 "mark": event.mark / WAD,
                 "bankruptcy_price": event.bankruptcy_price / WAD,
                 "quantity": event.quantity / WAD,
+                "by_index": event.by_index / WAD,
                 "haircut": event.haircut / WAD,
+                "listed": len(listed),
+                "reached": sum(row.taken > 0 for row in listed),
             }
         )
+
+    def _check_list(self, event: Any, policy: str, charges: bool, listed: list[Listed]) -> None:
+        """What a receipt says must be what its list adds up to."""
+        if policy == BY_INDEX:
+            return
+        taken, haircut = sum(row.taken for row in listed), sum(row.haircut for row in listed)
+        if taken != (event.haircut if charges else event.quantity - event.by_index):
+            self.broken.append(f"list of account {event.account}: {taken} taken, {event.quantity} closed")
+        if haircut > event.haircut or (haircut < event.haircut and not event.by_index):
+            self.broken.append(f"list of account {event.account}: haircuts {haircut}, not {event.haircut}")
 
     def _bad_debt(self, event: Any, time: int) -> None:
         legs = event.covered + event.socialised + event.treasury + event.unpaid

@@ -24,6 +24,16 @@ LONG = 0
 SHORT = 1
 
 
+@dataclass(frozen=True)
+class OpenList:
+    """A list for which a market is frozen: account and keeper by number and address, times in seconds."""
+
+    account: int
+    keeper: str
+    opened: int
+    deadline: int
+
+
 @dataclass
 class MarketState:
     """One market. Prices and quote WAD, `a` 1e36, `k` 1e-30 quote per basis unit, times in seconds."""
@@ -43,6 +53,9 @@ class MarketState:
     #: no deleveraging and no new epoch so far: every `a` that a position saw is 1
     pristine: bool = True
     final_k: dict[tuple[int, int], int] = field(default_factory=dict)
+    open_list: OpenList | None = None
+    #: a list has timed out: until then (seconds) everything goes by index
+    by_index_until: int = 0
 
     def k_now(self, side: int, time: int) -> int:
         """`k` of a side with funding accrued to `time`."""

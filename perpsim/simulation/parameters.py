@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from perpsim.protocol import (
     WAD,
+    DeleverageParams,
     FundingTerms,
     LiquidationParams,
     MarketParams,
@@ -75,5 +76,8 @@ def _market(market: Market) -> MarketParams:
             full_below=wad(rules.full_below),
             reward_min=wad(rules.reward_min),
             reward_max=wad(rules.reward_max),
+        ),
+        deleverage=DeleverageParams(
+            policy=market.adl, timeout=rules.adl_timeout, list_from=rules.adl_list_from * WAD
         ),
     )

@@ -47,9 +47,23 @@ _ADL = {
             "mark",
             "bankruptcy_price",
             "quantity",
+            "by_index",
             "haircut",
         )
     },
+    "listed": pl.Int64,
+    "reached": pl.Int64,
+}
+_ADL_ROWS = {
+    "block": pl.Int64,
+    "time": pl.Int64,
+    "account": pl.Int64,
+    "market": pl.Int64,
+    "counterparty": pl.Int64,
+    "place": pl.Int64,
+    "light": pl.Int64,
+    "key": pl.String,
+    **{name: pl.Float64 for name in ("size", "taken", "notional", "haircut")},
 }
 _KEEPERS = {
     "account": pl.Int64,
@@ -73,6 +87,7 @@ def tables(simulation: Simulation) -> dict[str, pl.DataFrame]:
         "fund": _frame(ledger.fund_rows, _FUND),
         "liquidations": _frame(ledger.liquidations, _LIQUIDATIONS),
         "adl": _frame(ledger.adl, _ADL),
+        "adl_rows": _frame(ledger.adl_rows, _ADL_ROWS),
         "keepers": _frame(_keeper_rows(simulation), _KEEPERS),
     }
 
@@ -118,6 +133,7 @@ def _accounts(simulation: Simulation) -> pl.DataFrame:
         "fees": burden.fees[rows],
         "liquidated_notional": burden.liquidated_notional[rows],
         "adl_notional": burden.adl_notional[rows],
+        "adl_haircut": burden.adl_haircut[rows],
         "socialised": burden.socialised[rows],
         "leverage": [simulation.cast.leverage_of(owner) for owner in accounts.owners[1:count]],
     }

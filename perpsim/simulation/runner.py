@@ -14,6 +14,7 @@ from perpsim.chain import EngineError, Receipt
 from perpsim.protocol import Protocol
 from perpsim.simulation.account_table import Health
 from perpsim.simulation.capture import Capture
+from perpsim.simulation.counterparties import Counterparties
 from perpsim.simulation.eventlog import EventLog
 from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.invariants import Invariants
@@ -52,13 +53,15 @@ class Simulation:
         self.path = path
         self.log = EventLog()
         self.indexer = Indexer(scenario.markets, scenario.collateral.decimals)
-        self.ledger = Ledger(scenario.collateral.decimals, self.indexer.account_of)
+        policies = {policy.address: name for name, policy in protocol.policies.items()}
+        self.ledger = Ledger(scenario.collateral.decimals, self.indexer.account_of, policies)
+        self.counterparties = Counterparties(self.indexer, scenario.markets)
         self.next_block = 0
         self._rng = rng
         self._capture = capture
         self._volatility = volatility(path)
         self._follow()
-        self.cast: Cast = prepare(scenario, protocol, rng)
+        self.cast: Cast = prepare(scenario, protocol, self.counterparties, rng)
         self.metrics = Metrics(self.indexer, self.ledger, self.cast.traders.members.ids)
         self.keepers: list[Desked] = self.cast.keepers.keepers
         self.invariants = Invariants(protocol, self.indexer, self.ledger, scenario.checks.window)
@@ -132,6 +135,8 @@ class Simulation:
             size=health.size[0],
             underwater=health.underwater,
             fund=self.ledger.fund / self.ledger.token,
+            open_list=state.open_list,
+            by_index_until=state.by_index_until,
         )
 
     def _look(self) -> list[Book]:
@@ -155,13 +160,9 @@ class Simulation:
     def _follow(self) -> None:
         """Say who hears of which events."""
         protocol, log = self.protocol, self.log
-        for contract in protocol.contracts:
-            log.contract(contract.address, contract.name, contract.interface)
+        index_log(log, self.indexer, protocol, self.scenario)
         house = protocol.clearinghouse.address
-        log.follow(house, self.indexer.clearinghouse_handlers())
         log.follow(house, {"AccountOpened": self._opened, "RewardPaid": self._rewarded})
-        for market, book in enumerate(protocol.books):
-            log.follow(book.address, self.indexer.book_handlers(market))
         log.follow(protocol.vault.address, self.ledger.vault_handlers())
         log.follow(protocol.liquidator.address, self.ledger.liquidator_handlers())
         log.follow(protocol.liquidator.address, {"Liquidated": self._liquidated})
@@ -190,6 +191,17 @@ class Simulation:
     def health(self) -> Health:
         """All accounts after the last block."""
         return self._health
+
+
+def index_log(log: EventLog, indexer: Indexer, protocol: Protocol, scenario: Scenario) -> None:
+    """Have `log` decode all contracts and `indexer` follow it."""
+    for contract in protocol.contracts:
+        log.contract(contract.address, contract.name, contract.interface)
+    log.follow(protocol.clearinghouse.address, indexer.clearinghouse_handlers())
+    for market, book in enumerate(protocol.books):
+        log.follow(book.address, indexer.book_handlers(market))
+    timeouts = [market.liquidation.adl_timeout for market in scenario.markets]
+    log.follow(protocol.liquidator.address, indexer.liquidator_handlers(timeouts))
 
 
 def volatility(path: FloatArray) -> FloatArray:

@@ -19,6 +19,14 @@ Count = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
+# What scenarios say for short: the queue of the exchange whose crash is the main scenario.
+_ADL_ALIASES = {"queue": "queue-bitmex"}
+
+
+def _adl_policy(name: str) -> str:
+    return _ADL_ALIASES.get(name, name)
+
+
 def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -85,6 +93,9 @@ class Liquidation(Model):
     reward: Fraction = 0.0005
     reward_min: NonNegative = 0.5
     reward_max: NonNegative = 500.0
+    # A market that deleverages by list may be frozen so long for one; smaller positions go by index.
+    adl_timeout: Annotated[int, Field(ge=60, le=3600)] = 300
+    adl_list_from: Count = 0
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -95,6 +106,24 @@ class Liquidation(Model):
         if self.cover_slippage > self.max_slippage:
             raise ValueError("cover_slippage is above max_slippage")
         return self
+
+
+#: who bears a position that neither book nor fund can close: the other side by size, or those whom a policy
+#: in `perpsim.deleveraging.policies` ranks
+Adl = Annotated[
+    Literal[
+        "index",
+        "queue",
+        "queue-bitmex",
+        "queue-binance",
+        "queue-hyperliquid",
+        "pro-rata",
+        "capped-pro-rata",
+        "random",
+        "socialise",
+    ],
+    AfterValidator(_adl_policy),
+]
 
 
 class Market(Model):
@@ -113,7 +142,7 @@ class Market(Model):
     fees: Fees = Fees()
     funding: Funding = Funding()
     liquidation: Liquidation = Liquidation()
-    adl: Literal["index"] = "index"
+    adl: Adl = "queue-bitmex"
 
 
 class Fund(Model):

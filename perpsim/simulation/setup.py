@@ -11,12 +11,14 @@ from perpsim.agents.arbitrageurs import IndexArbitrageurs
 from perpsim.agents.base import Members, Population
 from perpsim.agents.desk import Desk, Grid
 from perpsim.agents.flow import MomentumTraders, NoiseTraders
-from perpsim.agents.keepers import Desked, Keepers
+from perpsim.agents.keepers import Desked, Keepers, Listing, ListRules
 from perpsim.agents.makers import MarketMakers
 from perpsim.agents.oracle import Reporter
 from perpsim.agents.traders import LeveragedTraders
 from perpsim.chain import Chain, Interface, Log, Receipt, Tx, open_chain
-from perpsim.protocol import MAX_UINT, Contract, Protocol, deploy, wad
+from perpsim.deleveraging.policies import policy_named
+from perpsim.protocol import BY_INDEX, MAX_UINT, Contract, Protocol, deploy, wad
+from perpsim.simulation.counterparties import Counterparties
 from perpsim.simulation.parameters import protocol_params
 from perpsim.simulation.scenario import Scenario
 
@@ -94,10 +96,12 @@ class Cast:
         return None if row is None else float(self.traders.leverage[row])
 
 
-def prepare(scenario: Scenario, protocol: Protocol, rng: np.random.Generator) -> Cast:
+def prepare(
+    scenario: Scenario, protocol: Protocol, counterparties: Counterparties, rng: np.random.Generator
+) -> Cast:
     """Give money to the bank and everyone but the traders, who come with their own later."""
     desk = make_desk(scenario, protocol)
-    cast = _cast(scenario, protocol, desk, rng)
+    cast = _cast(scenario, protocol, desk, counterparties, rng)
     chain, agents = protocol.chain, scenario.agents
     bank = chain.account(BANK).address
 
@@ -146,7 +150,13 @@ def _mine_all(chain: Chain, txs: list[Tx]) -> list[Receipt]:
     return receipts
 
 
-def _cast(scenario: Scenario, protocol: Protocol, desk: Desk, rng: np.random.Generator) -> Cast:
+def _cast(
+    scenario: Scenario,
+    protocol: Protocol,
+    desk: Desk,
+    counterparties: Counterparties,
+    rng: np.random.Generator,
+) -> Cast:
     chain, agents = protocol.chain, scenario.agents
 
     def members(first: int, count: int) -> Members:
@@ -173,6 +183,7 @@ def _cast(scenario: Scenario, protocol: Protocol, desk: Desk, rng: np.random.Gen
             for number, config in enumerate(agents.keepers)
         ],
         desk,
+        _listing(scenario, desk.market, counterparties),
     )
     reporter = Reporter(agents.oracle, desk, chain.account(REPORTER).address, seconds)
     crowd: list[MarketMakers | IndexArbitrageurs | MomentumTraders | NoiseTraders | LeveragedTraders]
@@ -184,6 +195,21 @@ def _cast(scenario: Scenario, protocol: Protocol, desk: Desk, rng: np.random.Gen
         populations=[*crowd, keepers],
         members=[(population.role, population.members) for population in crowd],
     )
+
+
+def _listing(scenario: Scenario, market: int, counterparties: Counterparties) -> Listing | None:
+    """How the keepers of a market make lists; None where it deleverages by index."""
+    terms = scenario.markets[market]
+    if terms.adl == BY_INDEX:
+        return None
+    policy = policy_named(terms.adl)
+
+    def listed(account: int, time: int) -> list[int]:
+        case = counterparties.case(account, market, time)
+        return [] if case is None else counterparties.listed(policy, case, time)
+
+    rules = ListRules(float(terms.liquidation.adl_list_from), scenario.clock.seconds_per_block)
+    return Listing(rules, listed)
 
 
 def make_desk(scenario: Scenario, protocol: Protocol, market: int = 0) -> Desk:

@@ -105,6 +105,7 @@ def loss_figures(ledger: Ledger, deleveraged_accounts: int) -> dict[str, Any]:
             "count": len(ledger.adl),
             "notional": float(sum(abs(row["quantity"] * row["bankruptcy_price"]) for row in ledger.adl)),
             "accounts": deleveraged_accounts,
+            "by_list": sum(row["listed"] > 0 for row in ledger.adl),
         },
     }
 
@@ -148,7 +149,8 @@ def summarise(
     """The whole of summary.json."""
     scenario, metrics, ledger = simulation.scenario, simulation.metrics, simulation.ledger
     invariants = simulation.invariants
-    burdened = int((simulation.indexer.burden.adl_notional > 0).sum())
+    burden = simulation.indexer.burden
+    burdened = int(((burden.adl_notional > 0) | (burden.adl_haircut > 0)).sum())
     summary: dict[str, Any] = {
         "scenario": scenario.name,
         "title": scenario.title,
@@ -174,6 +176,7 @@ def summarise(
             "violations": invariants.violations,
             "dust": invariants.dust,
         },
+        "contracts": simulation.protocol.addresses(),
         "parameters": scenario.model_dump(mode="json"),
     }
     summary["expected"] = compare(scenario.expected, summary)

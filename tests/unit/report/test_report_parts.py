@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpsim.report import ReportError, money_flow_svg, tables, write_money_flow
+from perpsim.report import ReportError, money_flow_svg, tables, tables_adl, write_money_flow
 from perpsim.report.data import column, load
 from perpsim.report.decimate import bin_width, binned, decimate, rounded
 from perpsim.report.facts import drawdown, gather
@@ -136,10 +136,10 @@ def test_days_of_the_fund(run_folder: Any) -> None:
 def test_receipts_are_cut_to_the_largest(run_folder: Any) -> None:
     folder = run_folder(blocks=3000, start_balance=1_000.0).crash(1500, adl=True)
     adl = folder.tables["adl"]
-    assert adl.height > tables.SHOWN
-    table = tables.receipts(load(folder.write()))
-    assert len(table.rows) == tables.SHOWN
-    assert f"{tables.SHOWN} largest of {adl.height:,}" in table.note
+    assert adl.height > tables_adl.SHOWN
+    table = tables_adl.receipts(load(folder.write()))
+    assert len(table.rows) == tables_adl.SHOWN
+    assert f"{tables_adl.SHOWN} largest of {adl.height:,}" in table.note
     at = table.heads.index("Quantity closed")
     assert max(row[at][1] for row in table.rows) == pytest.approx(adl["quantity"].max())
 
@@ -155,9 +155,10 @@ def test_keepers(run_folder: Any) -> None:
 
 def test_rule_of_a_receipt_has_a_name(run_folder: Any) -> None:
     folder = run_folder(start_balance=3_000.0).crash(adl=True)
-    folder.tables["adl"] = folder.tables["adl"].with_columns(policy=pl.lit("0"))
-    table = tables.receipts(load(folder.write()))
-    assert {row[table.heads.index("Rule")][0] for row in table.rows} == {"by index"}
+    for name, shown in (("index", "by index"), ("queue-bitmex", "queue (BitMEX)"), ("new", "new")):
+        folder.tables["adl"] = folder.tables["adl"].with_columns(policy=pl.lit(name))
+        table = tables_adl.receipts(load(folder.write()))
+        assert {row[table.heads.index("Rule")][0] for row in table.rows} == {shown}
 
 
 def test_invariants_that_held_and_one_that_did_not(run_folder: Any) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from perpsim.protocol import MAX_UINT, WAD, wad
+from perpsim.deleveraging.packing import pack_ids
+from perpsim.deleveraging.policies import POLICIES
+from perpsim.protocol import BY_INDEX, MAX_UINT, WAD, DeleverageParams, set_deleverage, wad
 from perpsim.simulation.market_state import A_ONE, LONG, SHORT
 from perpsim.simulation.runner import Simulation
 
@@ -48,8 +50,22 @@ class Stage:
     def account(self, name: str) -> int:
         return self.simulation.indexer.account_of(self.people[name])
 
-    def liquidate(self, keeper: str, name: str) -> None:
-        self.do(keeper, "liquidator", "liquidate", self.account(name), 0, MAX_UINT, True)
+    def rule(self, policy: str) -> None:
+        """From now on the market deleverages so."""
+        self.policy = policy
+        set_deleverage(self.protocol, 0, DeleverageParams(policy))
+
+    def deleverage(self, keeper: str, name: str) -> None:
+        """By the rule, the list made from the log alone."""
+        account = self.account(name)
+        if self.policy == BY_INDEX:
+            self.do(keeper, "liquidator", "deleverage", account, 0)
+            return
+        counterparties, soon = self.simulation.counterparties, self.time + 12
+        case = counterparties.case(account, 0, soon)
+        assert case is not None
+        listed = counterparties.listed(POLICIES[self.policy], case, soon)
+        self.do(keeper, "liquidator", "deleverage_by_list", account, 0, pack_ids(listed))
 
 
 @pytest.fixture(params=[6, 18])
@@ -65,10 +81,11 @@ def stage(request: pytest.FixtureRequest, smoke: Callable[..., Simulation]) -> S
 
 @pytest.mark.parametrize("side", [LONG, SHORT])
 def test_a_side_that_is_deleveraged_away_starts_a_new_epoch(stage: Stage, side: int) -> None:
+    stage.rule(BY_INDEX)
     loser, winner = ("a", "b")
     stage.trade(*((loser, winner) if side == LONG else (winner, loser)), 10_000, 1)
     stage.price(7_000 if side == LONG else 13_000)
-    stage.liquidate("d", "a")
+    stage.deleverage("d", "a")
     state = stage.simulation.indexer.states[0]
     assert state.open_interest == 0
     assert state.epoch == [1, 1]
@@ -81,17 +98,81 @@ def test_a_side_that_is_deleveraged_away_starts_a_new_epoch(stage: Stage, side: 
     assert view[0] == WAD
 
 
-def test_deleveraging_of_part_of_a_side_falls_on_its_winner(stage: Stage) -> None:
+@pytest.mark.parametrize("rule", ["queue-bitmex", "pro-rata"])
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_a_list_may_take_the_last_of_a_side_that_went_by_index_before(
+    stage: Stage, side: int, rule: str
+) -> None:
+    for loser in ("a", "c"):
+        stage.trade(*((loser, "b") if side == LONG else ("b", loser)), 10_000, 1)
+    stage.price(7_900 if side == LONG else 12_100)
+    stage.rule(BY_INDEX)
+    stage.deleverage("d", "a")
+    state = stage.simulation.indexer.states[0]
+    assert state.open_interest == WAD
+    stage.rule(rule)
+    stage.deleverage("d", "c")
+    assert state.open_interest == 0
+    assert state.epoch == [1, 1]
+    stage.trade("b", "d", 7_900 if side == LONG else 12_100, 1)
+    assert state.open_interest == WAD
+
+
+@pytest.mark.parametrize("rule", [BY_INDEX, *POLICIES])
+def test_deleveraging_falls_on_the_winner_whatever_the_rule(stage: Stage, rule: str) -> None:
+    stage.rule(rule)
     stage.trade("a", "b", 10_000, 1)
     stage.trade("c", "b", 10_000, 1)
     stage.price(8_200)
     stage.price(7_900)
     for name in ("a", "c"):
-        stage.liquidate("d", name)
+        stage.deleverage("d", name)
         stage.price(7_900)
-    assert len(stage.simulation.ledger.adl) == 2
-    burden = stage.simulation.indexer.burden.adl_notional[stage.account("b")]
-    assert burden == pytest.approx(2 * 7_900, rel=0.01)
+    ledger, burden, winner = stage.simulation.ledger, stage.simulation.indexer.burden, stage.account("b")
+    assert [row["policy"] for row in ledger.adl] == [rule, rule]
+    charged = rule == "socialise"
+    assert burden.adl_notional[winner] == pytest.approx(0 if charged else 2 * 7_900, rel=0.01)
+    # Both lost 100 more than they had, and the taker's fee.
+    assert burden.adl_haircut[winner] == pytest.approx(sum(row["haircut"] for row in ledger.adl), rel=1e-9)
+    assert burden.adl_haircut[winner] == pytest.approx(2 * 107.5, rel=1e-4)
+    listed = [(row["counterparty"], row["place"], row["light"]) for row in ledger.adl_rows]
+    # One account is the whole side: the last light is the only one.
+    assert listed == ([] if rule == BY_INDEX else [(winner, 1, 1)] * 2)
+
+
+def test_a_market_is_frozen_from_the_opening_of_a_list_to_its_end(stage: Stage) -> None:
+    stage.rule("queue-bitmex")
+    stage.trade("a", "b", 10_000, 1)
+    stage.price(7_900)
+    state, account = stage.simulation.indexer.states[0], stage.account("a")
+    stage.do("d", "liquidator", "open_list", account, 0)
+    found = state.open_list
+    assert found is not None
+    assert (found.account, found.keeper, found.opened) == (account, stage.people["d"], stage.time)
+    assert found.deadline == stage.time + DeleverageParams().timeout
+    # What the oracle reports does not move the mark meanwhile.
+    stage.price(7_000)
+    assert state.mark == 7_900 * WAD
+    stage.deleverage("d", "a")
+    assert state.open_list is None
+    stage.price(7_000)
+    assert state.mark == 7_000 * WAD
+
+
+def test_a_list_that_times_out_makes_way_for_the_index(stage: Stage) -> None:
+    stage.rule("queue-bitmex")
+    stage.trade("a", "b", 10_000, 1)
+    stage.price(7_900)
+    state = stage.simulation.indexer.states[0]
+    stage.do("d", "liquidator", "open_list", stage.account("a"), 0)
+    assert state.open_list is not None
+    stage.time = state.open_list.deadline
+    stage.do("c", "liquidator", "end_list", 0)
+    assert state.open_list is None
+    assert state.by_index_until == stage.time + DeleverageParams().timeout
+    stage.price(7_900)
+    stage.do("d", "liquidator", "deleverage", stage.account("a"), 0)
+    assert stage.simulation.ledger.adl[-1]["policy"] == BY_INDEX
 
 
 def test_keeper_reward_and_open_interest_are_the_contracts(stage: Stage) -> None:

@@ -88,9 +88,19 @@ def test_a_poor_fund_runs_dry_and_winners_are_deleveraged(smoke_run: Make) -> No
     assert summary["adl"]["count"] > 0
     assert summary["adl"]["accounts"] > 1
     assert summary["shortfall"]["adl"] > 0
-    # By index: every account of the winning side bears its part, together all of it.
-    adl, accounts = tables(simulation)["adl"], tables(simulation)["accounts"]
+    # Whoever bears it, together they bear all of it, and who was taken stands in the lists.
+    adl, rows, accounts = (tables(simulation)[name] for name in ("adl", "adl_rows", "accounts"))
+    assert set(adl["policy"]) == {"queue-bitmex"}
     assert accounts["adl_notional"].sum() == pytest.approx((adl["quantity"] * adl["mark"]).sum(), rel=1e-6)
+    assert accounts["adl_haircut"].sum() == pytest.approx(adl["haircut"].sum(), rel=1e-6)
+    assert rows["haircut"].sum() == pytest.approx(adl["haircut"].sum())
+    taken = rows.filter(pl.col("taken") > 0)
+    assert taken.height == adl["reached"].sum()
+    assert set(taken["counterparty"]) == set(accounts.filter(pl.col("adl_notional") > 0)["account"])
+    # A queue goes from the top.
+    assert (taken["light"] == 5).mean() > 0.9
+    for _, part in taken.group_by("block", "account"):
+        assert sorted(part["place"]) == list(range(1, part.height + 1))
 
 
 def test_figures_add_up(smoke_run: Make) -> None:
