@@ -145,6 +145,21 @@ def fund(folder: Path, by: str | None, table: Path | None) -> None:
         sys.exit(EXIT_FAILED)
 
 
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--account", type=click.IntRange(min=1), help="Only those that concern one account.")
+def adl(folder: Path, account: int | None) -> None:
+    """Recompute every deleveraging of the run in DIR from its log: did the right accounts bear it?"""
+    from perpsim.deleveraging.audit_text import told
+    from perpsim.deleveraging.run import audit_run
+
+    run = audit_run(folder)
+    for line in told(run, account):
+        click.echo(line)
+    if run.failed:
+        sys.exit(EXIT_FAILED)
+
+
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     """A function that says whether Ctrl-C was pressed. The second Ctrl-C ends the program at once."""
