@@ -45,3 +45,34 @@ def _maximum(near: uint256, far: uint256) -> uint256:
     for offset: uint256 in [0, 64, 128, 192]:
         highest = max(highest, max((near >> offset) & LANE_MASK, (far >> offset) & LANE_MASK))
     return highest
+
+
+@internal
+@pure
+def _scaled(word: uint256, part: uint256, whole: uint256) -> uint256:
+    """
+    @notice Multiply the four lanes of a word by part / whole, each rounded up.
+    @param word Four lanes.
+    @param part At most `whole`.
+    @param whole Above 0 and below 2**128.
+    @return The word after.
+    """
+    if word == 0:
+        return 0
+    scaled: uint256 = 0
+    for offset: uint256 in [0, 64, 128, 192]:
+        scaled |= self._share((word >> offset) & LANE_MASK, part, whole) << offset
+    return scaled
+
+
+@internal
+@pure
+def _share(number: uint256, part: uint256, whole: uint256) -> uint256:
+    """
+    @notice number * part / whole, rounded up.
+    @param number Below 2**64.
+    @param part At most `whole`.
+    @param whole Above 0 and below 2**128.
+    """
+    # unsafe: below 2**256 together
+    return unsafe_div(unsafe_add(unsafe_mul(number, part), unsafe_sub(whole, 1)), whole)

@@ -44,6 +44,12 @@ WORDLESS = {
     "Clearinghouse.may_rest": {"market", "size"},
     "Clearinghouse.standing": {"market"},
     "Clearinghouse.unpaid": {"arg0"},
+    "InsuranceVault.convertToShares": {"assets"},
+    "InsuranceVault.convertToAssets": {"shares"},
+    "InsuranceVault.previewDeposit": {"assets"},
+    "InsuranceVault.previewMint": {"shares"},
+    "InsuranceVault.previewWithdraw": {"assets"},
+    "InsuranceVault.previewRedeem": {"shares"},
     "Lens.market": {"market"},
     "Lens.accounts": {"count"},
     "Liquidator.repay_bad_debt": {"market"},
@@ -57,7 +63,7 @@ WORDLESS = {
     "Parameters.books": {"arg0"},
 }
 #: what good arguments cannot do either, being done or not offered
-OUT_OF_TIME = {"accept_ownership", "set_core", "end_list"}
+OUT_OF_TIME = {"accept_ownership", "set_core", "end_list", "cancel_withdraw", "fund_market"}
 #: pure rules, which believe the contract that asks them
 TRUSTING = ("Pricing.renewed", "policies")
 
@@ -113,6 +119,9 @@ class Scene:
         exchange.wait(1)
         self.user.mint(100)
         self.user.send(exchange.token, "approve", exchange.vault.address, MAX_UINT)
+        exchange.owner.send(exchange.vault, "set_staking", True)
+        self.user.send(exchange.vault, "deposit", 50 * 10**6, self.user.address)
+        self.user.send(exchange.vault, "approve", self.user.address, MAX_UINT)
         grid = [wad("0.001")] * 3
         peers = (exchange.clearinghouse.address, exchange.liquidator.address)
         book = COMPILER.load("OrderBook")
@@ -161,17 +170,22 @@ class Scene:
             "deleverage": self.bankrupt,
             "deleverage_by_list": self.losers[BY_LIST],
             "open_list": self.losers[BY_LIST],
+            "report": self.bankrupt,
         }
         accounts = self.lists.get(market, [])
+        # there is nothing to claim yet
+        claims = call.function in ("withdraw", "redeem") and call.contract == "InsuranceVault"
         known = {
             "account": victims.get(call.function, user).account,
             "accounts": accounts if call.function == "hand_in" else pack_ids(accounts),
             "hints": [0] * len(accounts),
             "market": market,
             "amount": 10**6,
+            "assets": 0 if claims else 10**6,
             "beneficiary": user.address,
             "book": self.next_book,
             "cap": 10**9,
+            "cooldown": 3_600,
             "count": 3,
             "first": 1,
             "ids": [1, 2],
@@ -185,6 +199,7 @@ class Scene:
             "price": wad(9_000),
             "prices": [wad(9_000)],
             "receiver": user.address,
+            "shares": 0 if claims else 10**6,
             "resume": wad("0.25"),
             "size": wad(1),
             "timestamp": exchange.now,

@@ -26,7 +26,21 @@ OPEN = {
         "repay_bad_debt",
     },
     "PriceOracle": set(),
-    "InsuranceVault": {"fund"},
+    "InsuranceVault": {
+        "fund",
+        "fund_market",
+        "deposit",
+        "mint",
+        "request_withdraw",
+        "cancel_withdraw",
+        "withdraw",
+        "redeem",
+        "transfer",
+        "transferFrom",
+        "approve",
+        "report",
+        "report_market",
+    },
 }
 GATES = {
     "clearinghouse: not authorised",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from deployed import START, Contract, Roles, Sent, deploy_on
 
@@ -13,7 +14,8 @@ NO_MARKET = 8
 PENALTY, FEE_SHARE, FUND = 1, 2, 3
 
 
-class World(NamedTuple):
+@dataclass(frozen=True)
+class World:
     """A vault and its token; `unit` is one token in token units."""
 
     vault: Contract
