@@ -63,7 +63,7 @@ WORDLESS = {
     "Parameters.books": {"arg0"},
 }
 #: what good arguments cannot do either, being done or not offered
-OUT_OF_TIME = {"accept_ownership", "set_core", "end_list", "cancel_withdraw", "fund_market"}
+OUT_OF_TIME = {"accept_ownership", "set_core", "set_isolated", "end_list", "cancel_withdraw", "fund_market"}
 #: pure rules, which believe the contract that asks them
 TRUSTING = ("Pricing.renewed", "policies")
 
