@@ -443,6 +443,29 @@ def test_a_stale_index_elsewhere_stops_an_account_from_opening_here():
         exchange.check_invariants(dust=0)
 
 
+@pytest.mark.parametrize("as_taker", [True, False], ids=["taker", "maker"])
+def test_a_stale_index_elsewhere_lets_an_account_close_here(as_taker):
+    """Closing makes what it holds smaller, whatever the other market is worth."""
+    markets = (plain_market(symbol="HERE"), plain_market(symbol="THERE"))
+    with deployed(ProtocolParams(markets=markets)) as exchange:
+        maker = exchange.actor("maker", deposit=1_000_000)
+        trader = exchange.actor("trader", deposit=1_000_000)
+        exchange.trade(trader, maker, 2, 10_000, market=0)
+        exchange.trade(trader, maker, 1, 10_000, market=1)
+        exchange.wait(61)
+        exchange.owner.send(exchange.oracle, "post", 0, wad(10_000), exchange.now)
+        assert exchange.market(1).stale
+        newcomer = exchange.actor("newcomer", deposit=1_000_000)
+        if as_taker:
+            newcomer.buy(1, 10_000)
+            assert trader.sell(1, 10_000).filled == wad(1)
+        else:
+            trader.sell(1, 10_000)
+            assert newcomer.buy(1, 10_000).filled == wad(1)
+        assert trader.size() == wad(1)
+        exchange.check_invariants(dust=0)
+
+
 def test_a_market_without_a_price_trades_nothing():
     chain = open_chain("revm", timestamp=START_TIME)
     exchange = Exchange(deploy(chain, ProtocolParams(markets=(plain_market(),)), compiler=COMPILER))

@@ -71,6 +71,11 @@ def updates(clearinghouse, receipt):
     ]
 
 
+def test_an_oracle_is_not_made_for_nobody(deploy, roles):
+    with pytest.raises(Revert, match="oracle: zero address"):
+        deploy("PriceOracle", "0x" + "00" * 20, roles.owner)
+
+
 def test_a_price_is_kept_and_handed_to_the_clearinghouse(oracle, clearinghouse, roles):
     time = now(oracle) - 7
     receipt = oracle.chain.transact(roles.reporter, oracle.address, oracle.calldata("post", 3, PRICE, time))

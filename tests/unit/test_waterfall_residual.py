@@ -192,3 +192,18 @@ def test_a_charge_on_a_crumb_of_a_side_does_not_overflow(
     assert before - holder.equity <= wad(others) * 4_000
     assert late.collateral == late.size() == 0
     exchange.check_invariants(dust=10**6, size_dust=10)
+
+
+@MARKET
+def test_winners_of_a_later_epoch_pay_for_losers_of_that_epoch(exchange: Exchange, keeper: Actor) -> None:
+    """Though the account that owes has no position left in their market."""
+    first = positioned(exchange, LONG, "first", against="first winner")
+    exchange.move(8_000)
+    keeper.send(exchange.liquidator, "deleverage", first.account, 0)
+    assert (exchange.market().epoch_long, exchange.market().epoch_short) == (1, 1)
+    exchange.move(10_000)
+    late = ruined_short(exchange, keeper, 10)
+    assert (late.size(), late.equity) == (-wad(5), -wad(21_000))
+    event = keeper.send(exchange.liquidator, "deleverage", late.account, 0).event("BadDebtBooked")
+    assert (event.socialised, event.unpaid) == (wad(20_000), wad(1_000))
+    exchange.check_invariants(dust=10, size_dust=10)
