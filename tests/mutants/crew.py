@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -124,9 +125,16 @@ class Run:
     # ------------------------------------------------------------------------------------- preparation
 
     def _measure(self, hand: Hand) -> None:
-        """Time the tests on the original."""
-        print("timing the tests on the original", flush=True)
-        self.timings = hand.ask(Trial(timeout=3600))
+        """Time the tests on the original, unless that has been done with these sources and tests."""
+        kept = self.place / f"timings-{self.context}"
+        if kept.is_file():
+            self.timings = pickle.loads(kept.read_bytes())
+        else:
+            print("timing the tests on the original", flush=True)
+            self.timings = hand.ask(Trial(timeout=3600))
+            for old in self.place.glob("timings-*"):
+                old.unlink()
+            kept.write_bytes(pickle.dumps(self.timings))
         failures = {name: timing.failure for name, timing in self.timings.items() if timing.failure}
         for name in failures:
             print(f"left out, fails on the original: {name}", flush=True)
