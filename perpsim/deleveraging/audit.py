@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from perpsim.deleveraging.checks import (
-    DUST,
     Findings,
     Moves,
     check_bankrupt,
     check_bankruptcy,
-    check_complete,
     check_counterparties,
     check_index,
-    check_rows,
     notional,
 )
-from perpsim.deleveraging.expected import Bill, Place, Task, bill_of, task_of
+from perpsim.deleveraging.expected import Bill, Place, Task, task_of
+from perpsim.deleveraging.lists import OpenList, in_order, recomputed
 from perpsim.deleveraging.packing import Listed, unpack_rows
 from perpsim.deleveraging.policies import POLICIES, Policy
 from perpsim.deleveraging.replay import LIQUIDATOR, Logged, Replay
@@ -83,15 +81,6 @@ class Terms:
     by_index_until: int = 0
 
 
-@dataclass
-class _OpenList:
-    """A list that is built up over several calls: places as they were when they were handed in."""
-
-    account: int
-    waiting: dict[int, Place] = field(default_factory=dict)
-    asked: set[int] = field(default_factory=set)
-
-
 class Auditor:
     """Checks receipts against the state that a replay has come to.
 
@@ -105,8 +94,8 @@ class Auditor:
         self._replay = replay
         self._names = policies
         self._terms = dict(terms or {})
-        self._open: dict[int, _OpenList] = {}
-        #: market whose winners were charged in the transaction at work, and could not pay all
+        self._open: dict[int, OpenList] = {}
+        #: markets whose winners were charged in the transaction at work, and could not pay all
         self._charged: set[int] = set()
 
     def take(self, events: Sequence[Logged]) -> Iterator[Audited]:
@@ -125,10 +114,10 @@ class Auditor:
     def _follow(self, event: Logged) -> None:
         args = event.args
         if event.name == "DeleverageTermsSet":
-            terms = args.terms
-            self._terms[args.market] = Terms(terms.policy, terms.timeout, terms.list_from)
+            new, until = args.terms, self._terms_of(args.market).by_index_until
+            self._terms[args.market] = Terms(new.policy, new.timeout, new.list_from, until)
         elif event.name == "ListOpened":
-            self._open[args.market] = _OpenList(args.account)
+            self._open[args.market] = OpenList(args.account)
         elif event.name == "ListExtended":
             self._extend(event)
         elif event.name == "ListEnded":
@@ -137,15 +126,13 @@ class Auditor:
                 terms = self._terms_of(args.market)
                 terms.by_index_until = event.time + terms.timeout
         elif event.name == "DeleverageList" and args.market in self._open:
-            opened = self._open[args.market]
-            for row in unpack_rows(args.rows):
-                opened.waiting.pop(row.account, None)
-                opened.asked.add(row.account)
+            self._open[args.market].ask(unpack_rows(args.rows))
 
     def _extend(self, event: Logged) -> None:
+        """Rank those that were handed in as they stand now."""
         market = event.args.market
-        opened, policy = self._open[market], POLICIES.get(self._name(self._terms_of(market).policy))
-        if policy is None:
+        opened, policy = self._open.get(market), POLICIES.get(self._name(self._terms_of(market).policy))
+        if opened is None or policy is None:
             return
         task, _ = self._task(opened.account, market, event.time)
         ranked = {place.account: place for place in self._side(policy, task, event.time)}
@@ -166,7 +153,7 @@ class Auditor:
     def _side(self, policy: Policy, task: Task, time: int) -> list[Place]:
         """The whole other side in the order of the policy."""
         candidates = self._replay.counterparties.candidates(policy, task.case, time)
-        return _sorted(Place(one.account, one.size, policy.rank(task.case, one)) for one in candidates)
+        return in_order(Place(one.account, one.size, policy.rank(task.case, one)) for one in candidates)
 
     def _holders(self, market: int, is_long: bool) -> frozenset[int]:
         sizes = self._replay.indexer.accounts.size_wad[market]
@@ -178,34 +165,27 @@ class Auditor:
         """Recompute a receipt, the last of `events`, from the state before the first of them."""
         receipt, args, time = events[-1], events[-1].args, events[-1].time
         task, standing = self._task(args.account, args.market, time)
-        policy, rows = POLICIES.get(self._name(args.policy)), _rows(events, args.account)
+        name, rows = self._name(args.policy), _rows(events, args.account)
         findings = Findings()
         check_bankruptcy(findings, receipt, task, standing)
         self._check_terms(findings, receipt, standing)
-        if policy is not None:
-            bill, whole = self._check_list(findings, policy, task, rows, time)
+        shortfall = task.case.haircut
+        if name == BY_INDEX or name in POLICIES:
+            bill, by_index = self._share_out(findings, task, POLICIES.get(name), rows, time)
+            moves = Moves(events, args.market, args.account)
+            self._check_moves(findings, moves, task, standing, bill, by_index, time)
+            shortfall = sum(row.haircut for row in bill.rows) + (bill.quote - bill.worth if by_index else 0)
+            findings.compare("the quantity", args.quantity, bill.closed + by_index)
+            findings.compare("the quantity by index", args.by_index, by_index)
+            findings.compare("the haircut", args.haircut, shortfall)
         else:
-            bill, whole = Bill(False, [], {}, task.case.quantity, task.quote, task.worth), True
-            if args.policy != NOBODY:
-                findings.say(f"policy {args.policy} is none that is known")
-            elif rows:
-                findings.say("there is a list, though all went by index")
-        if bill.charges and whole and bill.amount:
-            self._charged.add(args.market)
-        by_index = bill.amount if whole and not bill.charges else 0
-        self._check_moves(
-            findings, Moves(events, args.market, args.account), task, standing, bill, by_index, time
-        )
-        shortfall = sum(row.haircut for row in bill.rows) + (bill.quote - bill.worth if by_index else 0)
-        findings.compare("the quantity", args.quantity, bill.closed + by_index)
-        findings.compare("the quantity by index", args.by_index, by_index)
-        findings.compare("the haircut", args.haircut, shortfall)
+            findings.say(f"policy {name} is none that is known")
         return Audited(
             block=receipt.block,
             time=time,
             account=args.account,
             market=args.market,
-            policy=self._name(args.policy),
+            policy=name,
             deficit=args.deficit,
             quantity=args.quantity,
             by_index=args.by_index,
@@ -220,26 +200,30 @@ class Auditor:
     def _check_terms(self, findings: Findings, receipt: Logged, standing: Standing) -> None:
         """Whether the market's policy was applied, or the position could go by index all the same."""
         args, terms = receipt.args, self._terms_of(receipt.args.market)
-        if args.policy == terms.policy or args.market in self._charged:
+        if args.policy == terms.policy:
             return
-        mark = self._replay.indexer.states[args.market].mark
-        small = notional(standing, mark) < terms.list_from or receipt.time < terms.by_index_until
-        if args.policy != NOBODY or not small:
+        small = notional(standing, self._replay.indexer.states[args.market].mark) < terms.list_from
+        late = receipt.time < terms.by_index_until
+        if args.policy != NOBODY or not (small or late or args.market in self._charged):
             shared, due = self._name(args.policy), self._name(terms.policy)
             findings.say(f"shared out by {shared}, though the market's policy is {due}")
 
-    def _check_list(
-        self, findings: Findings, policy: Policy, task: Task, rows: list[Listed], time: int
-    ) -> tuple[Bill, bool]:
-        """What the list must come to, and whether nobody is left to be asked."""
-        side = self._side(policy, task, time)
-        opened = self._open.get(task.case.market)
-        tries = [_whole(policy, task, side, rows)]
-        if opened is not None and rows and all(row.account in opened.waiting for row in rows):
-            tries.append(_in_parts(policy, task, side, rows, opened))
-        best = min(tries, key=lambda found: len(found.findings.said))
-        findings.said += best.findings.said
-        return best.bill, best.whole
+    def _share_out(
+        self, findings: Findings, task: Task, policy: Policy | None, rows: list[Listed], time: int
+    ) -> tuple[Bill, int]:
+        """What a list must come to, and the size that must then go by index: all of it without a policy."""
+        case = task.case
+        if policy is None:
+            if rows:
+                findings.say("there is a list, though all went by index")
+            return Bill(False, [], {}, case.quantity, task.quote, task.worth), case.quantity
+        found = recomputed(policy, task, self._side(policy, task, time), rows, self._open.get(case.market))
+        findings.said += found.findings.said
+        if policy.charges:
+            if found.whole and found.bill.amount:
+                self._charged.add(case.market)
+            return found.bill, 0
+        return found.bill, found.bill.amount if found.whole else 0
 
     def _check_moves(
         self,
@@ -263,57 +247,6 @@ class Auditor:
         check_bankrupt(findings, moves, standing, sign * (bill.closed + by_index), received)
         state = self._replay.indexer.states[case.market]
         check_index(findings, moves, state, task, bill, by_index, time)
-
-
-@dataclass
-class _Tried:
-    """A list recomputed one way."""
-
-    findings: Findings
-    bill: Bill
-    whole: bool
-
-
-def _whole(policy: Policy, task: Task, side: list[Place], rows: list[Listed]) -> _Tried:
-    """The list as one that was handed in complete."""
-    findings = Findings()
-    check_complete(findings, rows, side)
-    bill = bill_of(policy, task, _but_dust(side, {row.account for row in rows}))
-    check_rows(findings, rows, bill)
-    return _Tried(findings, bill, True)
-
-
-def _in_parts(policy: Policy, task: Task, side: list[Place], rows: list[Listed], opened: _OpenList) -> _Tried:
-    """The next accounts of a list that was built up: places as handed in, caps as they are now."""
-    findings = Findings()
-    there = [place for place in side if place.account not in opened.asked]
-    caps = {place.account: place.row.cap for place in there}
-    waiting = _sorted(
-        place._replace(row=place.row._replace(cap=caps.get(place.account, 0)))
-        for place in opened.waiting.values()
-    )
-    handed = {place.account for place in waiting}
-    missing = [place for place in there if place.account not in handed]
-    if sum(place.size for place in missing) > DUST:
-        findings.say(f"skipped: account {', '.join(str(place.account) for place in missing)}")
-    asked, behind = waiting[: len(rows)], waiting[len(rows) :]
-    if {row.account for row in rows} != {place.account for place in asked}:
-        findings.say("not the next accounts of the list that was built up")
-    bill = bill_of(policy, task, asked, sum(place.row.weight for place in behind))
-    check_rows(findings, rows, bill)
-    return _Tried(findings, bill, not behind)
-
-
-def _sorted(places: Iterable[Place]) -> list[Place]:
-    return sorted(places, key=lambda place: (-place.row.key, place.account))
-
-
-def _but_dust(side: list[Place], listed: set[int]) -> list[Place]:
-    """The side without the accounts that a list may lack because they are no more than dust together."""
-    missing = [place for place in side if place.account not in listed]
-    if sum(place.size for place in missing) > DUST:
-        return side
-    return [place for place in side if place.account in listed]
 
 
 def _rows(events: Sequence[Logged], account: int) -> list[Listed]:

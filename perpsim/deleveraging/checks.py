@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -53,15 +54,21 @@ def check_bankruptcy(findings: Findings, receipt: Logged, task: Task, standing: 
 
 def check_complete(findings: Findings, rows: Sequence[Listed], side: Sequence[Place]) -> None:
     """Whether a list names each account of the side once and nobody else, but for dust."""
-    listed = [row.account for row in rows]
+    listed = Counter(row.account for row in rows)
     there = {place.account: place.size for place in side}
-    for account in sorted({account for account in listed if listed.count(account) > 1}):
-        findings.say(f"account {account} is listed {listed.count(account)} times")
+    for account, times in sorted(listed.items()):
+        if times > 1:
+            findings.say(f"account {account} is listed {times} times")
     for account in sorted(set(listed) - set(there)):
         findings.say(f"account {account} is listed, but has no position on that side")
-    missing = sorted(set(there) - set(listed))
-    if sum(there[account] for account in missing) > DUST:
-        findings.say(f"skipped: account {', '.join(map(str, missing))}")
+    name_skipped(findings, [place for place in side if place.account not in listed])
+
+
+def name_skipped(findings: Findings, places: Sequence[Place]) -> None:
+    """Name who is not in a list, unless they are no more than dust together."""
+    if sum(place.size for place in places) > DUST:
+        accounts = sorted(place.account for place in places)
+        findings.say(f"skipped: account {', '.join(map(str, accounts))}")
 
 
 def check_rows(findings: Findings, rows: Sequence[Listed], bill: Bill) -> None:
@@ -101,12 +108,12 @@ def check_counterparties(
     `sign` is that of the bankrupt position. `standings` are the counterparties just before.
     """
     must = {row.account: row for row in bill.rows if row.taken}
-    done = [args.account for args in moves.counterparties]
+    done = Counter(args.account for args in moves.counterparties)
     for account in sorted(set(must) - set(done)):
         findings.say(f"account {account} was to bear {exact(must[account].taken)}, but was not touched")
     for args in moves.counterparties:
         account = args.account
-        if account not in must or done.count(account) > 1:
+        if account not in must or done[account] > 1:
             findings.say(f"account {account} was taken" + (" twice" if account in must else ", out of turn"))
             continue
         bought = 0 if bill.charges else sign * must[account].taken

@@ -66,7 +66,7 @@ def bill_of(policy: Policy, task: Task, places: Sequence[Place], weight_behind: 
     weight = sum(place.row.weight for place in places) + weight_behind
     rows, pays = [], {}
     for account, size, row in places:
-        taken = policy.allot(Left(amount, weight), row) if amount else 0
+        taken = policy.allot(Left(amount, weight), row)
         weight -= row.weight
         cost = 0
         if taken and policy.charges:

@@ -43,13 +43,19 @@ def audit_run(folder: Path) -> RunAudit:
     contracts = summary.get("contracts")
     addresses = contracts if isinstance(contracts, dict) else {}
     policies = {str(addresses.get(policy.contract)): name for name, policy in POLICIES.items()}
+    try:
+        receipts = tuple(audit(read_log(folder), markets, decimals, policies))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{folder}: the log is none that this version of perpsim writes ({type(error).__name__}: {error})"
+        ) from error
     return RunAudit(
         folder=folder,
         scenario=str(summary.get("scenario") or folder.name),
         unit=str(lookup(summary, "parameters.collateral.symbol") or "USD"),
         symbols=tuple(market.symbol for market in markets),
         complete=summary.get("complete") is True,
-        receipts=tuple(audit(read_log(folder), markets, decimals, policies)),
+        receipts=receipts,
     )
 
 

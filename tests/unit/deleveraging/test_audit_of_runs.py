@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -241,6 +242,17 @@ def test_a_side_index_that_did_not_move_is_found(spoiled):
     assert "the side index moved 0 times, must move once" in problems
 
 
+def test_a_side_index_that_moved_for_no_reason_is_found(spoiled, run_of, forge):
+    def move(case):
+        (index,) = forge_index.named("IndexMoved")[:1]
+        case.forgery.insert(case.first, event="IndexMoved", args=index["args"])
+
+    forge_index = forge(run_of("index"))
+    shutil.rmtree(forge_index.folder)
+    problems = spoiled("queue-bitmex", move)
+    assert "the side index moved, though nothing was to go by index" in problems
+
+
 def test_another_policy_than_the_markets_is_found(run_of, forge):
     forgery = forge(run_of("queue-bitmex"))
     (terms,) = forgery.named("DeleverageTermsSet")
@@ -269,4 +281,8 @@ def test_a_policy_that_nobody_knows_is_told(run_of, forge):
     for receipt in forgery.named("DeleverageReceipt"):
         receipt["args"]["policy"] = stranger
     run = forgery.audited()
-    assert all(f"policy {stranger} is none that is known" in receipt.problems for receipt in run.receipts)
+    for receipt in run.receipts:
+        assert receipt.problems == (
+            f"shared out by {stranger}, though the market's policy is queue-bitmex",
+            f"policy {stranger} is none that is known",
+        )
