@@ -14,6 +14,8 @@ import click
 
 from perpsim.errors import UserError
 
+Command = Callable[..., None]
+
 EXIT_FAILED = 1
 EXIT_USER = 2
 EXIT_INTERRUPTED = 130
@@ -40,11 +42,38 @@ def main() -> None:
     """Replay market crashes through a perpetual exchange that runs in an EVM."""
 
 
+def scenario_options(command: Command) -> Command:
+    """What says which scenario is run how, and where its files go."""
+    options = (
+        click.option(
+            "--seed", type=click.IntRange(min=0), help="Seed of everything random (default: the scenario's)."
+        ),
+        click.option("--blocks", type=click.IntRange(min=1), help="Stop after that many blocks."),
+        click.option(
+            "--prices",
+            type=click.Path(path_type=Path),
+            metavar="CANDLES.csv",
+            help="Candle file in place of the prices.",
+        ),
+        click.option(
+            "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a key; repeatable."
+        ),
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="Folder to write (default: a fresh one below runs/).",
+        ),
+        click.option("--force", is_flag=True, help="Overwrite what an earlier one left in --out."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.argument("scenario")
-@click.option(
-    "--seed", type=click.IntRange(min=0), help="Seed of everything random (default: the scenario's)."
-)
+@scenario_options
 @click.option(
     "--engine",
     default="revm",
@@ -52,37 +81,13 @@ def main() -> None:
     metavar="revm|py-evm|URL",
     help="What executes the contracts.",
 )
-@click.option("--blocks", type=click.IntRange(min=1), help="Stop after that many blocks.")
-@click.option(
-    "--prices",
-    type=click.Path(path_type=Path),
-    metavar="CANDLES.csv",
-    help="Candle file in place of the prices.",
-)
-@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a key; repeatable.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Run folder (default: runs/SCENARIO-SEED, a fresh one).",
-)
-@click.option("--force", is_flag=True, help="Overwrite the run in an existing --out folder.")
-def run(
-    scenario: str,
-    seed: int | None,
-    engine: str,
-    blocks: int | None,
-    prices: Path | None,
-    overrides: tuple[str, ...],
-    out: Path | None,
-    force: bool,
-) -> None:
+def run(scenario: str, **options: Any) -> None:
     """Run SCENARIO, a name from `perpsim scenarios` or a TOML file, and write a run folder."""
     # Imported here so that --help and the other commands stay quick.
     from perpsim.simulation.command import Request, execute
     from perpsim.simulation.display import ProgressDisplay, print_summary
 
-    request = Request(scenario, seed, engine, blocks, prices, overrides, out, force)
+    request = Request(scenario, **options)
     with stop_on_interrupt() as stopped, ProgressDisplay() as display:
         result = execute(request, display.notice, display, stopped)
     print_summary(result)
@@ -94,6 +99,29 @@ def run(
     if result.violation:
         click.echo(f"stopped: {result.violation}", err=True)
         sys.exit(EXIT_FAILED)
+
+
+@main.command()
+@click.argument("scenario")
+@scenario_options
+def policies(scenario: str, **options: Any) -> None:
+    """Run SCENARIO to the moment before a deleveraging, then every policy on that same state."""
+    from perpsim.simulation.command import Request
+    from perpsim.simulation.display import ProgressDisplay
+    from perpsim.simulation.policies_command import PAGE, execute
+
+    request = Request(scenario, **options)
+    with stop_on_interrupt() as stopped, ProgressDisplay() as display:
+        found = execute(request, display.notice, display, stopped)
+    if found is None:
+        click.echo("interrupted; nothing was written", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    comparison, folder = found
+    from perpsim.report.policies_table import told
+
+    for line in told(comparison):
+        click.echo(line)
+    click.echo(f"\npage: {folder / PAGE}")
 
 
 @main.command()

@@ -13,7 +13,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 _ROW = 19
 _HEAD = 44
 _GAP = 26
-_LABELS = 128
+_LABELS = 142
 _VALUES = 76
 _DASHES = ("", "7 3", "2 3")
 

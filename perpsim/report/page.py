@@ -58,15 +58,16 @@ def render(run: RunData) -> str:
         ),
         "contents": sections.contents(),
         "sections": sections.html(),
-        "css": _static("page.css"),
-        "script": _static("page.js"),
+        "css": static("page.css"),
+        "script": static("page.js"),
         "payload": _payload(run, charts) if charts else "",
         "bar": "" if charts else "hidden",
     }
-    return PLACE.sub(lambda m: values[m[1]], _static("page.html"))
+    return PLACE.sub(lambda m: values[m[1]], static("page.html"))
 
 
-def _static(name: str) -> str:
+def static(name: str) -> str:
+    """A file that pages are made of."""
     return resources.files("perpsim.report").joinpath("static", name).read_text(encoding="utf-8")
 
 
@@ -139,12 +140,13 @@ def _figure(chart: Chart) -> str:
     )
 
 
-def _block(title: str, reading: str, body: str) -> str:
+def block(title: str, reading: str, body: str) -> str:
+    """A headed part of a section."""
     return f'<div class="block"><h3>{esc(title)}</h3><p>{esc(reading)}</p>{body}</div>'
 
 
 def _table(title: str, reading: str, table: Table | None) -> str:
-    return _block(title, reading, table.html()) if table and table.rows else ""
+    return block(title, reading, table.html()) if table and table.rows else ""
 
 
 def _story(sections: Sections, run: RunData, facts: Facts, charts: dict[str, Chart]) -> None:
@@ -177,7 +179,7 @@ def _picture(run: RunData, facts: Facts) -> str:
         f'<div class="flow {shown}">{draw(flow, width)}</div>'
         for shown, width in (("wide-only", 940), ("narrow-only", 400))
     )
-    return _block(
+    return block(
         "Where did the money come from, and where did it go?",
         "The thickness of a band is the amount. Read from left to right: who paid, what went through the "
         "fund, who was paid.",
@@ -261,7 +263,7 @@ def _run(run: RunData) -> list[str]:
     settings = tables.flat({k: v for k, v in run.parameters.items() if k not in (*TEXT_KEYS, "seed")})
     return [
         f"<p>{esc(told.strip())}</p>" if isinstance(told, str) and told.strip() else "",
-        _block("Sources", "What was taken from where.", _list(listed)) if listed else "",
+        block("Sources", "What was taken from where.", _list(listed)) if listed else "",
         _pairs("Seed, versions and digest", "The same scenario and seed give the same digest.", pairs),
         _pairs("Parameters", "Every setting of the scenario as it was run.", settings),
     ]

@@ -43,7 +43,7 @@ class Deleveraged:
     """One deleveraging. `before` and `after` frame it alone: what book and fund did comes earlier.
 
     `by_index`: the part of the size that the list could not bear. `verdict`: whether recomputing the receipt
-    found what the exchange did; None where there is no list.
+    found what the exchange did; None where nothing was recomputed.
     """
 
     account: int
@@ -128,7 +128,7 @@ def outcome(policy: str, done: list[Deleveraged]) -> Outcome:
         largest_share=float((borne / winning[winners]).max()) if winners.size else None,
         gini=gini(borne),
         top_share=top_share(borne),
-        losers_share=1 - float(borne.sum()) / taken if taken > 0 else None,
+        losers_share=max(1 - float(borne.sum()) / taken, 0.0) if taken > 0 else None,
         survival=float(np.abs(end.positions[:, best]).sum()) / held_by_best if held_by_best else None,
         kept=1 - float(burden[best]) / float(winning[best]) if winners.size else None,
         hedges=int(hedged.sum()),

@@ -16,15 +16,15 @@ import numpy as np
 
 from perpsim.chain import Receipt, Revert
 from perpsim.chain.revm import RevmChain
+from perpsim.deleveraging.audit import Audited, Auditor, Terms
 from perpsim.deleveraging.packing import MAX_IDS, pack_ids
 from perpsim.deleveraging.policies import POLICIES
+from perpsim.deleveraging.replay import Logged, Replay
 from perpsim.errors import UserError
 from perpsim.protocol import BY_INDEX, MAX_UINT, DeleverageParams, set_deleverage
 from perpsim.simulation.burden import Census, Deleveraged, FloatArray, Outcome, outcome
-from perpsim.simulation.counterparties import Counterparties
-from perpsim.simulation.eventlog import EventLog
 from perpsim.simulation.market_state import WAD
-from perpsim.simulation.runner import Simulation, index_log
+from perpsim.simulation.runner import Simulation
 
 #: in the order in which they are compared
 ALL_POLICIES = (BY_INDEX, *POLICIES)
@@ -55,6 +55,31 @@ class Moment:
     fund: float
     bankrupt: list[Bankrupt]
     profits: FloatArray
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All policies on the state of one moment. `digest` is that of the log up to it."""
+
+    scenario: str
+    title: str
+    seed: int
+    unit: str
+    markets: list[str]
+    moment: Moment
+    outcomes: list[Outcome]
+    digest: str
+    versions: dict[str, str]
+
+    @property
+    def needed(self) -> float:
+        """What the bankrupt owed when book and fund were through, quote units."""
+        return self.outcomes[0].needed
+
+    @property
+    def hedges(self) -> int:
+        """Accounts whose positions cancelled out."""
+        return self.outcomes[0].hedges
 
 
 def find_moment(
@@ -156,7 +181,7 @@ def compare(
 
 
 class _Trial:
-    """One policy at work on a copy of what the log has told so far."""
+    """One policy at work, on a copy of what the log has told so far."""
 
     def __init__(self, simulation: Simulation, chain: RevmChain, policy: str) -> None:
         self._protocol = simulation.protocol
@@ -166,64 +191,64 @@ class _Trial:
         self._block = simulation.next_block
         self._time = chain.timestamp + 1
         self.transactions = 0
-        self._indexer = deepcopy(simulation.indexer)
-        self._counterparties = Counterparties(self._indexer, simulation.scenario.markets)
-        self._log = EventLog()
-        index_log(self._log, self._indexer, self._protocol, simulation.scenario)
+        markets = simulation.scenario.markets
+        decimals = simulation.scenario.collateral.decimals
+        self._replay = Replay(markets, decimals, deepcopy(simulation.indexer))
         chain.set_pending_timestamp(self._time)
-        for number in range(len(simulation.scenario.markets)):
+        for number in range(len(markets)):
             set_deleverage(self._protocol, number, DeleverageParams(policy))
+        addresses = {name: contract.address for name, contract in self._protocol.policies.items()}
+        terms = {} if policy == BY_INDEX else dict.fromkeys(range(len(markets)), Terms(addresses[policy]))
+        self._auditor = Auditor(self._replay, {where: name for name, where in addresses.items()}, terms)
 
     def deleverage(self, account: int, market: int) -> Deleveraged | None:
         """One bankrupt account; None if by now it is not bankrupt any more."""
-        before = self._counterparties.standing(account, market, self._time)
+        counterparties = self._replay.counterparties
+        before = counterparties.standing(account, market, self._time)
         while before.size and before.equity < before.maintenance:
             self._send("liquidate", account, market, MAX_UINT, False)
-            left = self._counterparties.standing(account, market, self._time)
+            left = counterparties.standing(account, market, self._time)
             if left.size == before.size:
                 break
             before = left
-        case = self._counterparties.case(account, market, self._time)
+        case = counterparties.case(account, market, self._time)
         if case is None:
             return None
         start = self._census()
         if self._policy == BY_INDEX:
-            receipt = self._send("deleverage", account, market)
+            receipt, found = self._send("deleverage", account, market)
         else:
-            listed = self._counterparties.listed(POLICIES[self._policy], case, self._time)
+            listed = counterparties.listed(POLICIES[self._policy], case, self._time)
             if len(listed) > MAX_IDS:
                 raise UserError(f"{len(listed):,} accounts on the other side: a list takes {MAX_IDS:,}")
-            receipt = self._send("deleverage_by_list", account, market, pack_ids(listed))
-        said = [
-            values
-            for _, name, values in self._protocol.decode_all(receipt.logs)
-            if name == "DeleverageReceipt"
-        ]
+            receipt, found = self._send("deleverage_by_list", account, market, pack_ids(listed))
         return Deleveraged(
             account=account,
             market=market,
             needed=-before.equity / WAD,
-            quantity=sum(one.quantity for one in said) / WAD,
-            by_index=sum(one.by_index for one in said) / WAD,
+            quantity=sum(one.quantity for one in found) / WAD,
+            by_index=sum(one.by_index for one in found) / WAD,
             gas=receipt.gas_used,
-            verdict=None,
+            verdict=not any(one.problems for one in found),
             before=start,
             after=self._census(),
         )
 
-    def _send(self, function: str, *args: Any) -> Receipt:
-        """A transaction of the keeper, its gas exact; its log is folded."""
+    def _send(self, function: str, *args: Any) -> tuple[Receipt, list[Audited]]:
+        """A transaction of the keeper, its gas exact; its log is folded, and its receipts recomputed."""
         self._chain.flush()
-        self.transactions += 1
-        liquidator = self._protocol.liquidator
-        receipt = liquidator.send(self._keeper, function, *args)
+        receipt = self._protocol.liquidator.send(self._keeper, function, *args)
         if not receipt.ok:
             raise RuntimeError(f"{self._policy}: {function}: {receipt.reason}")
-        self._log.take(self._block, self._time, receipt.logs)
-        return receipt
+        self.transactions += 1
+        events = [
+            Logged(self._block, self._time, self.transactions, *event)
+            for event in self._protocol.decode_all(receipt.logs)
+        ]
+        return receipt, list(self._auditor.take(events))
 
     def _census(self) -> Census:
-        indexer = self._indexer
+        indexer = self._replay.indexer
         health = indexer.health(self._time)
         return Census(
             equity=health.equity,

@@ -160,10 +160,16 @@ class Simulation:
     def _follow(self) -> None:
         """Say who hears of which events."""
         protocol, log = self.protocol, self.log
-        index_log(log, self.indexer, protocol, self.scenario)
+        for contract in protocol.contracts:
+            log.contract(contract.address, contract.name, contract.interface)
         house = protocol.clearinghouse.address
+        log.follow(house, self.indexer.clearinghouse_handlers())
         log.follow(house, {"AccountOpened": self._opened, "RewardPaid": self._rewarded})
+        for market, book in enumerate(protocol.books):
+            log.follow(book.address, self.indexer.book_handlers(market))
         log.follow(protocol.vault.address, self.ledger.vault_handlers())
+        timeouts = [market.liquidation.adl_timeout for market in self.scenario.markets]
+        log.follow(protocol.liquidator.address, self.indexer.liquidator_handlers(timeouts))
         log.follow(protocol.liquidator.address, self.ledger.liquidator_handlers())
         log.follow(protocol.liquidator.address, {"Liquidated": self._liquidated})
 
@@ -191,17 +197,6 @@ class Simulation:
     def health(self) -> Health:
         """All accounts after the last block."""
         return self._health
-
-
-def index_log(log: EventLog, indexer: Indexer, protocol: Protocol, scenario: Scenario) -> None:
-    """Have `log` decode all contracts and `indexer` follow it."""
-    for contract in protocol.contracts:
-        log.contract(contract.address, contract.name, contract.interface)
-    log.follow(protocol.clearinghouse.address, indexer.clearinghouse_handlers())
-    for market, book in enumerate(protocol.books):
-        log.follow(book.address, indexer.book_handlers(market))
-    timeouts = [market.liquidation.adl_timeout for market in scenario.markets]
-    log.follow(protocol.liquidator.address, indexer.liquidator_handlers(timeouts))
 
 
 def volatility(path: FloatArray) -> FloatArray:

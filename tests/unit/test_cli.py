@@ -116,9 +116,33 @@ def test_fund_prints_the_insurance_history_and_holds_it_against_the_books(tmp_pa
     assert "is not the vault's books" in result.stderr
 
 
+def test_policies_are_compared_printed_and_written(tmp_path: Path) -> None:
+    out = tmp_path / "compared"
+    args = ("policies", "smoke", "--set", "fund.initial=500", "--out", str(out))
+    result = invoke(*args)
+    assert result.exit_code == 0, result.stderr
+    for name in ("by index", "queue (BitMEX)", "capped pro rata", "socialised"):
+        assert name in result.stdout
+    assert sorted(entry.name for entry in out.iterdir()) == [
+        "burden.parquet",
+        "policies.csv",
+        "policies.html",
+    ]
+    table, burden = pl.read_csv(out / "policies.csv"), pl.read_parquet(out / "burden.parquet")
+    assert table.height == 8
+    for policy, taken in zip(table["policy"], table["taken"]):
+        assert burden[policy].sum() == pytest.approx(taken)
+    assert "exists" in refused(*args)
+    assert invoke(*args, "--force").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["policies", "smoke", "--blocks", "20"], "nobody had to be deleveraged in 20 blocks of smoke"),
+        (["policies", "smoek"], "did you mean smoke?"),
+        (["policies", "smoke", "--set", "fund.initial=1e20"], "the exchange refuses it: "),
+        (["run", "smoke", "--set", "markets.0.adl=fifo"], "markets.0.adl: "),
         (["fund", "none"], "none: no such run folder"),
         (["fund", "."], "not a run folder"),
         (["run", "black-friday"], "unknown scenario 'black-friday': did you mean black-thursday-2020?"),
@@ -219,3 +243,21 @@ def test_ctrl_c_leaves_a_readable_partial_run(tmp_path: Path) -> None:
         pl.read_parquet(out / f"{table}.parquet")
     assert (out / "report.html").exists()
     assert "report:" in stdout
+
+
+def test_ctrl_c_in_a_comparison_writes_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "perpsim.cli", "policies", "black-thursday-2020"]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path / "compared")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "LC_ALL": "C"},
+    ) as process:
+        assert process.stderr is not None
+        assert "blocks/s" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert stderr.strip() == "interrupted; nothing was written"
+    assert not (tmp_path / "compared").exists()
