@@ -1,0 +1,1 @@
+"""What the exchange costs: gas, and speed of the simulation."""
