@@ -46,11 +46,59 @@ exports: (
     access.transfer_ownership,
     access.accept_ownership,
 )
-exports: doubts.__interface__
-exports: views.__interface__
-exports: stock.__interface__
-exports: price.__interface__
-exports: staking.__interface__
+exports: (
+    views.assets,
+    views.pool_assets,
+    views.is_isolated,
+    views.coverage,
+    views.breaker_state,
+    views.cap,
+    views.ledger,
+    views.history,
+)
+exports: (
+    stock.name,
+    stock.symbol,
+    stock.decimals,
+    stock.totalSupply,
+    stock.balanceOf,
+    stock.allowance,
+    stock.approve,
+    stock.transfer,
+    stock.transferFrom,
+)
+exports: (
+    price.totalAssets,
+    price.convertToShares,
+    price.convertToAssets,
+    price.previewDeposit,
+    price.previewMint,
+    price.previewWithdraw,
+    price.previewRedeem,
+)
+exports: (
+    staking.asset,
+    staking.maxDeposit,
+    staking.maxMint,
+    staking.maxWithdraw,
+    staking.maxRedeem,
+    staking.deposit,
+    staking.mint,
+    staking.withdraw,
+    staking.redeem,
+    staking.request_withdraw,
+    staking.cancel_withdraw,
+    staking.withdrawal_request,
+    staking.withdrawal_times,
+    staking.is_staking_on,
+)
+exports: (
+    doubts.clearinghouse,
+    doubts.reported,
+    doubts.is_unsettled,
+    doubts.report,
+    doubts.report_market,
+)
 
 MARKETS: constant(uint256) = 8
 DEFAULT_WINDOW: constant(uint256) = 86400

@@ -191,6 +191,11 @@ def _set_up_vault(protocol: Protocol) -> None:
     if settings.cap:
         for number in range(len(protocol.params.markets)):
             vault.transact(owner, "set_cap", number, settings.cap, settings.cap_window)
+    for number in settings.isolated:
+        vault.transact(owner, "set_isolated", number, True)
+    if settings.staking:
+        vault.transact(owner, "set_withdrawal_times", settings.cooldown, settings.claim_window)
+        vault.transact(owner, "set_staking", True)
     if settings.initial:
         protocol.token.transact(owner, "mint", owner, settings.initial)
         protocol.token.transact(owner, "approve", vault.address, MAX_UINT)

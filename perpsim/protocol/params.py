@@ -107,13 +107,18 @@ class MarketParams:
 @dataclass(frozen=True)
 class VaultParams:
     """Insurance vault: first funding (token units), breaker (WAD falls; trip = WAD is off), coverage cap a
-    market (token units, 0: none) and its window (s)."""
+    market (token units, 0: none) and its window (s), markets that have a pool of their own, whether people
+    may stake, and the times of withdrawals: cooldown and claim window (s, an hour to 90 days)."""
 
     initial: int = 0
     breaker_trip: int = wad("0.3")
     breaker_resume: int = wad("0.25")
     cap: int = 0
     cap_window: int = 24 * 3600
+    isolated: tuple[int, ...] = ()
+    staking: bool = False
+    cooldown: int = 13 * 24 * 3600
+    claim_window: int = 3 * 24 * 3600
 
 
 @dataclass(frozen=True)
