@@ -12,22 +12,11 @@ import json
 import sys
 from pathlib import Path
 
+from gas_table.rows import BLOCK_GAS_LIMIT, MAXIMUM, OPERATIONS, PEERS, at_maximum, operations
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.gas_table.rows import (
-    BLOCK_GAS_LIMIT,
-    MAXIMUM,
-    OPERATIONS,
-    PEERS,
-    ROWS,
-    at_maximum,
-    operations,
-)
-
 FILE = Path(__file__).with_name("gas.json")
-
-__all__ = ["FILE", "MAXIMUM", "OPERATIONS", "PEERS", "ROWS", "measure"]
 
 
 def measure() -> dict[str, int]:

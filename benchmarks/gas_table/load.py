@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from benchmarks.gas_table.bench import IMMEDIATE, INDEX, Bench
+from gas_table.bench import IMMEDIATE, INDEX, Bench
 from perpsim.chain.revm import RevmChain
 from perpsim.protocol import WAD, LiquidationParams, MarketParams, Tier, wad
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.gas_table.bench import GOOD_TILL_CANCEL, IMMEDIATE, INDEX, Bench
-from benchmarks.gas_table.lists import HALF, ONE, PRO_RATA, QUEUE, check
-from benchmarks.gas_table.load import BOTH_WALKS, FILLS, LOT, MARKETS, ORDERS, SIZE, STEP, TICK, Load
-from benchmarks.gas_table.vault import COOLDOWN, TOKENS, stakers
+from gas_table.bench import GOOD_TILL_CANCEL, IMMEDIATE, INDEX, Bench
+from gas_table.lists import HALF, ONE, PRO_RATA, QUEUE, check
+from gas_table.load import BOTH_WALKS, FILLS, LOT, MARKETS, ORDERS, SIZE, STEP, TICK, Load
+from gas_table.vault import COOLDOWN, TOKENS, stakers
 from perpsim.chain import Receipt
 from perpsim.deleveraging.packing import pack_ids
 from perpsim.protocol import WAD, wad

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from benchmarks.gas_table import lists, maximum, trading, vault, waterfall
+from gas_table import lists, maximum, trading, vault, waterfall
 
 BLOCK_GAS_LIMIT = 30_000_000
 #: columns of `Row.peers`
@@ -78,8 +78,6 @@ MAXIMUM: dict[str, Row] = {
     "report an account with 8 positions to the vault, the 8th": Row(bound=1_100_000),
     "claim from the vault, 8 reported accounts with 8 positions": Row(bound=1_300_000),
 }
-
-ROWS = {**OPERATIONS, **MAXIMUM}
 
 #: each deploys what it measures on, on the engine that it is given
 PARTS: tuple[Callable[[str], dict[str, int]], ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.gas_table.bench import IMMEDIATE, INDEX, Bench
+from gas_table.bench import IMMEDIATE, INDEX, Bench
 from perpsim.protocol import wad
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.gas_table.bench import Bench
+from gas_table.bench import Bench
 from perpsim.protocol import MAX_UINT
 
 COOLDOWN = 13 * 24 * 3600

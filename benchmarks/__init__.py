@@ -1,1 +1,0 @@
-"""What the exchange costs: gas, and speed of the simulation."""
