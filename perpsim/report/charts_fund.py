@@ -19,8 +19,11 @@ FLOWS = (
     ("penalty", "left over by liquidations", GREEN, ""),
     ("fee", "share of trading fees", BLUE, ""),
     ("fund", "top-ups", PURPLE, ""),
+    ("stake", "stakes", GREY, ""),
     ("cover", "losses covered", RED, "/"),
+    ("repay", "older debts paid", RED, "x"),
     ("reward", "keeper rewards", AMBER, "."),
+    ("unstake", "stakes taken out", GREY, "."),
 )
 
 

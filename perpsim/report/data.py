@@ -16,8 +16,9 @@ import polars as pl
 from perpsim.errors import UserError
 
 TABLES = ("blocks", "accounts", "fund", "liquidations", "adl", "adl_rows", "keepers")
-INFLOWS = ("initial", "penalty", "fee", "fund")
-OUTFLOWS = ("cover", "reward")
+# the first funding comes first: it is where a fund starts, not an inflow of the run
+INFLOWS = ("initial", "penalty", "fee", "fund", "stake")
+OUTFLOWS = ("cover", "repay", "reward", "unstake")
 WAD = 1e18
 FLOAT_ENDINGS = ("", "_f64", "_float", "_f", "_value")
 

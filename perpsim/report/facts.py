@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from perpsim.report.data import (
+    INFLOWS,
     OUTFLOWS,
     Floats,
     RunData,
@@ -215,7 +216,7 @@ def gather(run: RunData) -> Facts:
     charged, treasury = summed(deficits, "socialised"), summed(deficits, "treasury")
     parts = [p for p in (covered, haircut, charged, treasury) if p is not None]
     flows = [f for kind in OUTFLOWS if (f := fund_flow(run, kind)) is not None]
-    gains = [f for kind in ("penalty", "fee", "fund") if (f := fund_flow(run, kind)) is not None]
+    gains = [f for kind in INFLOWS[1:] if (f := fund_flow(run, kind)) is not None]
     index = positive(column(blocks, f"index_{run.markets()[0]}")) if run.markets() else None
     planned = _first(run.number("planned_blocks"), run.number("parameters.clock.blocks"))
     return Facts(

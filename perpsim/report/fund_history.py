@@ -19,7 +19,7 @@ from perpsim.report.data import ReportError, RunFiles, lookup, to_float
 #: how finely a history is told; seconds a row, 0 for each flow by itself
 PERIODS = {"flow": 0, "hour": 3600, "day": 86_400}
 #: causes in the order of their columns; others follow as the log names them
-CAUSES = ("penalty", "fee", "fund", "cover", "repay", "reward")
+CAUSES = ("penalty", "fee", "fund", "stake", "cover", "repay", "reward", "unstake")
 FIRST = "initial"
 
 _HOURS_TO_LIST = 3

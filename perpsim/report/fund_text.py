@@ -10,6 +10,8 @@ TITLES = {
     "penalty": "penalties",
     "fee": "fee shares",
     "fund": "top-ups",
+    "stake": "stakes",
+    "unstake": "stakes taken out",
     "cover": "covers",
     "repay": "old debts",
     "reward": "rewards",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from perpsim.report.data import WAD, Floats, RunData, column, lookup, texts, to_float
+from perpsim.report.data import OUTFLOWS, WAD, Floats, RunData, column, lookup, texts, to_float
 from perpsim.report.facts import drawdown, fund_balance
 from perpsim.report.table import Cell, Table, account_no, amount, figure, share, text
 from perpsim.report.words import NOTHING, count, moment, role
@@ -50,7 +50,7 @@ def days(run: RunData) -> Table | None:
         row += [share(last / before - 1 if before > 0 else None), share(float(falls[here].min()))]
         if flows is not None and when_ is not None:
             today = when_ // 86400 == d
-            gone = np.isin(kinds, ("cover", "reward"))
+            gone = np.isin(kinds, OUTFLOWS)
             row.append(amount(float(np.abs(flows[today & ~gone & (kinds != "initial")]).sum())))
             row.append(amount(float(np.abs(flows[today & gone]).sum())))
         rows.append(row)

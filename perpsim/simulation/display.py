@@ -135,7 +135,8 @@ def _rows(summary: dict[str, Any], unit: str) -> list[tuple[str, str]]:
         ("shortfall", f"{money(shortfall['total'])}: {legs}"),
         (
             "deleveraging",
-            f"{adl['count']:,} times, {money(adl['notional'])}, {adl['accounts']:,} accounts reduced",
+            f"{adl['count']:,} times ({adl['by_list']:,} by list), {money(adl['notional'])}, "
+            f"{adl['accounts']:,} accounts reduced",
         ),
         ("keepers", f"earned {money(keepers['profit'])}, used {keepers['gas']:,} gas"),
         ("invariants", f"checked {checks['checked']:,} times, {checks['violations']:,} violations"),

@@ -122,10 +122,10 @@ class Invariants:
                     )
 
     def _vault(self) -> None:
-        """6. The vault moves only by what its events say, and they only fall by covers and rewards."""
+        """6. The vault moves only by what its events say, and they only fall by covers, rewards and exits."""
         ledger = self._ledger
         _same("invariant 6: books of the vault", self._protocol.vault.view("assets"), ledger.fund)
-        expected = ledger.taken_in - ledger.covered - ledger.rewarded
+        expected = ledger.taken_in + ledger.staked - ledger.covered - ledger.rewarded
         _same("invariant 6: flows of the vault", ledger.fund, expected)
 
     def _losses(self) -> None:

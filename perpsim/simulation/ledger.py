@@ -17,6 +17,8 @@ Row = dict[str, Any]
 INFLOW_KINDS = {1: "penalty", 2: "fee", 3: "fund"}
 # What only the liquidation of some account moves.
 _OF_AN_ACCOUNT = ("penalty", "cover", "reward")
+# The vault's number for what belongs to no market.
+_SHARED = 8
 BY_INDEX = "index"
 
 
@@ -32,8 +34,8 @@ class Ledger:
         self.block = 0
         self.decimals = decimals
         self.token = 10**decimals
-        #: the fund's books, token units
-        self.fund = 0
+        #: books of the pool that markets share and of each isolated market's own, token units
+        self.pools: dict[int, int] = {_SHARED: 0}
         self.fund_rows: list[Row] = []
         self.liquidations: list[Row] = []
         self.adl: list[Row] = []
@@ -47,6 +49,7 @@ class Ledger:
         self.requested = 0
         self.rewarded = 0
         self.taken_in = 0
+        self.staked = 0
         self._account_of = account_of
         self._policies = dict(policies or {})
         # Lists whose receipt is still to come, by market and account.
@@ -56,7 +59,19 @@ class Ledger:
 
     def vault_handlers(self) -> dict[str, Handler]:
         """Handlers of the vault's events by name."""
-        return {"Inflow": self._inflow, "Cover": self._cover, "RewardPaid": self._reward}
+        return {
+            "Inflow": self._inflow,
+            "Cover": self._cover,
+            "RewardPaid": self._reward,
+            "Deposit": self._stake,
+            "Withdraw": self._unstake,
+            "IsolatedSet": self._isolate,
+        }
+
+    @property
+    def fund(self) -> int:
+        """All of the fund's books, token units."""
+        return sum(self.pools.values())
 
     def liquidator_handlers(self) -> dict[str, Handler]:
         """Handlers of the liquidator's events by name."""
@@ -67,10 +82,13 @@ class Ledger:
             "BadDebtBooked": self._bad_debt,
         }
 
-    def _flow(self, time: int, market: int, kind: str, amount: int, balance: int) -> None:
-        if balance != self.fund + amount:
-            self.broken.append(f"the fund went from {self.fund} to {balance} by a flow of {amount} ({kind})")
-        self.fund = balance
+    def _flow(self, time: int, market: int, kind: str, amount: int, balance: int | None = None) -> None:
+        """A flow of the pool that pays for a market; `balance` is what the vault says that it holds then."""
+        pool = market if market in self.pools else _SHARED
+        before = self.pools[pool]
+        if balance is not None and balance != before + amount:
+            self.broken.append(f"the fund went from {before} to {balance} by a flow of {amount} ({kind})")
+        self.pools[pool] = before + amount if balance is None else balance
         self.fund_rows.append(
             {
                 "block": self.block,
@@ -80,7 +98,7 @@ class Ledger:
                 "kind": kind,
                 "amount": str(amount),
                 "amount_f64": amount / self.token,
-                "balance": balance / self.token,
+                "balance": self.fund / self.token,
             }
         )
 
@@ -99,6 +117,23 @@ class Ledger:
     def _reward(self, event: Any, time: int) -> None:
         self.rewarded += event.amount
         self._flow(time, event.market, "reward", -event.amount, event.assets)
+
+    def _stake(self, event: Any, time: int) -> None:
+        self.staked += event.assets
+        self._flow(time, _SHARED, "stake", event.assets)
+
+    def _unstake(self, event: Any, time: int) -> None:
+        self.staked -= event.assets
+        self._flow(time, _SHARED, "unstake", -event.assets)
+
+    def _isolate(self, event: Any, time: int) -> None:
+        if event.isolated:
+            self.pools[event.market] = 0
+            return
+        tranche = self.pools.pop(event.market)
+        if tranche != event.moved:
+            self.broken.append(f"a tranche of {tranche} came back as {event.moved}")
+        self.pools[_SHARED] += event.moved
 
     def _name_account(self, account: int) -> None:
         """The vault does not know whom it pays for; the liquidator says so after the flows."""

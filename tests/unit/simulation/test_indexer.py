@@ -21,6 +21,7 @@ class Stage:
         self.protocol = simulation.protocol
         self.chain = simulation.protocol.chain
         self.time = simulation.scenario.start
+        self.decimals = simulation.scenario.collateral.decimals
         self.people = {name: self.chain.account(5000 + number).address for number, name in enumerate("abcd")}
 
     def do(self, name: str, contract: str, function: str, *args: object) -> None:
@@ -183,3 +184,38 @@ def test_keeper_reward_and_open_interest_are_the_contracts(stage: Stage) -> None
     assert stage.simulation.ledger.liquidations[-1]["closed"] == pytest.approx(0.5)
     assert stage.simulation.indexer.states[0].open_interest == WAD // 2
     assert len(stage.simulation.indexer.orders[0]) == 0
+
+
+# the vault
+
+
+def test_stakes_and_tranches_are_in_the_books(stage: Stage) -> None:
+    ledger, vault, unit = stage.simulation.ledger, stage.protocol.vault, 10**stage.decimals
+    stage.do("owner", "vault", "set_staking", True)
+    stage.do("c", "token", "mint", stage.people["c"], 1_000 * unit)
+    stage.do("c", "token", "approve", vault.address, MAX_UINT)
+    stage.do("c", "vault", "deposit", 1_000 * unit, stage.people["c"])
+    assert ledger.fund == 1_000 * unit
+    stage.do("owner", "vault", "set_isolated", 0, True)
+    # The market's own pool is empty: it pays nothing, and what its liquidations leave over goes there.
+    stage.rule("queue-bitmex")
+    stage.price(10_000)
+    stage.trade("a", "b", 10_000, 1)
+    stage.do("b", "book", "place", True, 8_030 * WAD, WAD)
+    stage.price(8_040)
+    stage.do("d", "liquidator", "liquidate", stage.account("a"), 0)
+    tranche = ledger.pools[0]
+    assert tranche > 0
+    assert vault.view("pool_assets", 0) == tranche
+    assert ledger.fund == 1_000 * unit + tranche
+    stage.do("owner", "vault", "set_isolated", 0, False)
+    assert list(ledger.pools) == [8]
+    shares = vault.view("balanceOf", stage.people["c"])
+    stage.do("c", "vault", "request_withdraw", shares)
+    stage.time += vault.view("withdrawal_times")[0]
+    stage.do("c", "vault", "redeem", shares, stage.people["c"], stage.people["c"])
+    kinds = [row["kind"] for row in ledger.fund_rows]
+    assert kinds[0] == "stake"
+    assert kinds[-1] == "unstake"
+    assert ledger.staked == ledger.fund + ledger.covered + ledger.rewarded - ledger.taken_in
+    assert [row["account"] for row in ledger.fund_rows if row["kind"] == "penalty"] == [stage.account("a")]

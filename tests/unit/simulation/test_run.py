@@ -219,7 +219,7 @@ def test_a_violation_names_block_rule_and_difference(smoke: Make) -> None:
 
 def test_a_flow_of_the_vault_that_its_events_do_not_explain_is_a_violation(smoke: Make) -> None:
     simulation = smoke("clock.blocks=20", "checks.every=0")
-    simulation.ledger.fund += 1
+    simulation.ledger.pools[8] += 1
     with pytest.raises(InvariantViolation, match="invariant 6: books of the vault"):
         simulation.run()
 
