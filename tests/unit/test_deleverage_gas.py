@@ -1,16 +1,20 @@
-"""What the keeper path costs, every transaction cold: deleveraging is the same for 3 accounts and for 60."""
+"""What the keeper path costs, every transaction cold: deleveraging by index is the same for 3 accounts and
+for 60; by list each account has its price, whatever the policy."""
 
 from __future__ import annotations
 
 import pytest
 from support import LONG, SHORT, Exchange, fresh
 from support.distress import away, distress_market, positioned
+from support.lists import ALL, by_list, hand_in_whole, planned, rows
 
 from perpsim.protocol import ProtocolParams, wad
 
 PARAMS = ProtocolParams(markets=(distress_market(max_orders=32),))
 #: the gas that deleveraging by index may cost
 DELEVERAGE_TARGET = 150_000
+#: the gas that each counterparty of a list may cost besides
+COUNTERPARTY_TARGET = 45_000
 
 
 def deleverage_gas(exchange: Exchange, side: int, counterparties: int) -> int:
@@ -35,6 +39,36 @@ def test_deleveraging_costs_the_same_for_any_number_of_accounts(side: int) -> No
     spent = [deleverage_gas(fresh(PARAMS, flush_every=1), side, n) for n in (3, 10, 60)]
     assert max(spent) <= DELEVERAGE_TARGET
     assert max(spent) - min(spent) <= 100, spent
+
+
+def list_gas(side: int, policy: str, counterparties: int) -> tuple[int, int]:
+    """Gas of the second deleveraging by list of a market, which takes nearly all of the other side, and how
+    many accounts are still on that side; in the beginning it is so many."""
+    exchange = fresh(PARAMS, flush_every=1)
+    by_list(exchange, policy)
+    keeper = exchange.actor("keeper", deposit=1_000)
+    winners = [exchange.actor(f"winner {i}", deposit=10**6) for i in range(counterparties)]
+    losers = [exchange.actor("first", deposit=280 * counterparties)]
+    losers.append(exchange.actor("second", deposit=720 * counterparties))
+    for trader, size in zip((*losers, exchange.actor("rich", deposit=10**6)), ("0.25", "0.7", "0.05")):
+        for winner in winners:
+            exchange.open(side, trader, winner, size, 10_000)
+    exchange.move(away(side, 1_500))
+    hand_in_whole(keeper, losers[0], planned(exchange, losers[0], policy)[0])
+    accounts, shares = planned(exchange, losers[1], policy)
+    exchange.wait(12)
+    sent = hand_in_whole(keeper, losers[1], accounts)
+    assert [row.taken for row in rows(sent)] == [part.amount for part in shares.allotments]
+    return sent.gas, len(accounts)
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT], ids=["long", "short"])
+@pytest.mark.parametrize("policy", ALL)
+def test_a_counterparty_of_a_list_costs_the_same_anywhere_in_it(side: int, policy: str) -> None:
+    few, more, many = (list_gas(side, policy, n) for n in (3, 12, 24))
+    prices = [(b[0] - a[0]) // (b[1] - a[1]) for a, b in ((few, more), (more, many))]
+    assert max(prices) <= COUNTERPARTY_TARGET
+    assert abs(prices[1] - prices[0]) <= 2_500, prices
 
 
 def test_deleveraging_on_py_evm() -> None:
