@@ -19,10 +19,10 @@ from perpsim.deleveraging.lists import OpenList, in_order, recomputed
 from perpsim.deleveraging.packing import Listed, unpack_rows
 from perpsim.deleveraging.policies import POLICIES, Policy
 from perpsim.deleveraging.replay import LIQUIDATOR, Logged, Replay
+from perpsim.protocol import BY_INDEX
 from perpsim.simulation.counterparties import Standing
 from perpsim.simulation.scenario import Market
 
-BY_INDEX = "index"
 NOBODY = "0x" + "00" * 20
 
 _RECEIPT = "DeleverageReceipt"

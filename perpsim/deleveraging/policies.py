@@ -69,11 +69,10 @@ class Left(NamedTuple):
 class Policy:
     """A rule of who bears a loss. It allots sizes to close or, if it `charges`, quote to pay.
 
-    `contract` names the file in `contracts/policies`, `weighted` says whether `allot` looks at weights.
+    `weighted` says whether `allot` looks at weights.
     """
 
     name: str
-    contract: str
     weighted: bool
     charges: bool
     rank: Callable[[Case, Candidate], Row]
@@ -229,13 +228,13 @@ def _in_proportion(left: Left, row: Row) -> int:
 POLICIES: dict[str, Policy] = {
     policy.name: policy
     for policy in (
-        Policy("queue-bitmex", "QueueBitmex", False, False, _bitmex, _in_turn),
-        Policy("queue-binance", "QueueBinance", False, False, _binance, _in_turn),
-        Policy("queue-hyperliquid", "QueueHyperliquid", False, False, _hyperliquid, _in_turn),
-        Policy("pro-rata", "ProRata", True, False, _pro_rata, _in_proportion),
-        Policy("capped-pro-rata", "CappedProRata", True, False, _capped_pro_rata, _in_proportion),
-        Policy("random", "Random", False, False, _random, _in_turn),
-        Policy("socialise", "Socialise", True, True, _socialise, _in_proportion),
+        Policy("queue-bitmex", False, False, _bitmex, _in_turn),
+        Policy("queue-binance", False, False, _binance, _in_turn),
+        Policy("queue-hyperliquid", False, False, _hyperliquid, _in_turn),
+        Policy("pro-rata", True, False, _pro_rata, _in_proportion),
+        Policy("capped-pro-rata", True, False, _capped_pro_rata, _in_proportion),
+        Policy("random", False, False, _random, _in_turn),
+        Policy("socialise", True, True, _socialise, _in_proportion),
     )
 }
 

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from perpsim.deleveraging.audit import Audited, audit
-from perpsim.deleveraging.policies import POLICIES
 from perpsim.deleveraging.replay import read_log
 from perpsim.errors import UserError
+from perpsim.protocol import POLICIES
 from perpsim.report.data import RunFiles, lookup
 from perpsim.simulation.scenario import Market
 
@@ -42,7 +42,7 @@ def audit_run(folder: Path) -> RunAudit:
     markets, decimals = _markets(folder, summary)
     contracts = summary.get("contracts")
     addresses = contracts if isinstance(contracts, dict) else {}
-    policies = {str(addresses.get(policy.contract)): name for name, policy in POLICIES.items()}
+    policies = {str(addresses.get(contract)): name for name, contract in POLICIES.items()}
     try:
         receipts = tuple(audit(read_log(folder), markets, decimals, policies))
     except (AttributeError, LookupError, TypeError, ValueError) as error:

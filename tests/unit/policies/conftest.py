@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from deployed import Contract, deploy_on
 
+from perpsim import protocol
 from perpsim.chain import open_chain
 from perpsim.deleveraging.policies import POLICIES, Policy
 
@@ -17,7 +18,7 @@ POLICY_NAMES = tuple(POLICIES)
 def contracts() -> dict[str, Contract]:
     """All policies, deployed, by name."""
     chain: Any = open_chain("revm", timestamp=1_700_000_000)
-    return {name: deploy_on(chain, policy.contract) for name, policy in POLICIES.items()}
+    return {name: deploy_on(chain, contract) for name, contract in protocol.POLICIES.items()}
 
 
 @pytest.fixture(params=POLICY_NAMES)

@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from policy_cases import ACCOUNT, ANY_CANDIDATE, ANY_CASE, MONEY, PRICE, SIZE, case, holder, up_to
 
+from perpsim import protocol
 from perpsim.deleveraging.policies import POLICIES, Candidate, Case, Left, Row, policy_named
 from perpsim.errors import UserError
 
@@ -65,8 +66,8 @@ def test_no_extreme_row_makes_an_allotment_revert(policy, contract):
         assert contract.view("allot", left, row) == policy.allot(left, row) <= min(amount, cap)
 
 
-def test_every_policy_is_found_by_its_name():
-    assert [policy_named(name).name for name in POLICIES] == list(POLICIES)
+def test_every_policy_is_found_by_its_name_and_has_a_contract():
+    assert [policy_named(name).name for name in POLICIES] == list(POLICIES) == list(protocol.POLICIES)
 
 
 def test_an_unknown_policy_is_refused_with_those_there_are():
