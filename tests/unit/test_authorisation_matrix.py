@@ -13,7 +13,7 @@ from authorisation import ANYONE, MATRIX, World, without_code
 from support import LONG
 from support.abi import Call, calls, deployable, state_changing
 
-from perpsim.protocol import wad
+from perpsim.protocol import MAX_UINT, wad
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +68,20 @@ def test_a_book_is_nobody_in_a_market_that_is_not_its_own(world: World, call: Ca
 
 
 def test_what_anyone_may_call_moves_nothing_of_somebody_else(world: World) -> None:
-    """Every open function, by every role, aimed at a customer in good health with position and order."""
+    """Every open function, by every role, aimed at a customer with position, order and stake."""
     exchange = world.exchange
     snapshot = exchange.chain.snapshot()
+    vault = exchange.vault
     customer = exchange.actor("customer", deposit=10_000)
+    world.people["owner"].send(vault, "set_staking", True)
+    customer.mint(100)
+    customer.send(exchange.token, "approve", vault.address, MAX_UINT)
+    customer.send(vault, "deposit", 50 * 10**6, customer.address)
+    customer.send(vault, "request_withdraw", vault.view("balanceOf", customer.address) // 2)
+    # half of the stake may be taken out by now
+    exchange.wait(14 * 86_400)
+    for market in (0, 1):
+        world.people["reporter"].send(exchange.oracle, "post", market, wad(10_000), exchange.now)
     exchange.open(LONG, customer, exchange.actor("other side", deposit=10_000), 1, 10_000)
     order = customer.buy(1, 9_000).id
     aimed = {
@@ -80,6 +90,10 @@ def test_what_anyone_may_call_moves_nothing_of_somebody_else(world: World) -> No
         "order_ids": [order],
         "beneficiary": customer.address,
         "amount": 10**6,
+        "assets": 10**6,
+        "shares": 10**6,
+        "owner": customer.address,
+        "sender": customer.address,
         "is_buy": False,
         "price": wad(10_000),
         "size": wad(1),
@@ -88,7 +102,8 @@ def test_what_anyone_may_call_moves_nothing_of_somebody_else(world: World) -> No
     }
 
     def belongings() -> tuple[Any, ...]:
-        return (customer.health, customer.position(), customer.collateral, customer.orders(), customer.tokens)
+        stake = vault.view("balanceOf", customer.address)
+        return customer.health, customer.position(), customer.orders(), customer.tokens, stake
 
     before = belongings()
     count = 0
@@ -103,5 +118,7 @@ def test_what_anyone_may_call_moves_nothing_of_somebody_else(world: World) -> No
             with without_code(exchange.chain, sender):
                 target.send(sender, call.function, *args)
             assert belongings() == before, f"{call.name} by {role}"
-    exchange.chain.revert(snapshot)
     assert count > 200
+    customer.send(vault, "withdraw", 10**6, customer.address, customer.address)
+    assert belongings() != before
+    exchange.chain.revert(snapshot)
