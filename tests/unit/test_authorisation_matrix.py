@@ -93,7 +93,7 @@ def test_what_anyone_may_call_moves_nothing_of_somebody_else(world: World) -> No
         "assets": 10**6,
         "shares": 10**6,
         "owner": customer.address,
-        "sender": customer.address,
+        "receiver": world.addresses["stranger"],
         "is_buy": False,
         "price": wad(10_000),
         "size": wad(1),
