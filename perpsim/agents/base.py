@@ -23,7 +23,8 @@ class View:
 
     `truth` holds the outside price of every block up to this one; a population with a lag looks further back.
     Everything else is folded from the log of earlier blocks: `depth` is the notional of bids and asks near
-    the mid, `underwater` the ids of accounts under maintenance margin, `open_list` the list for which the
+    the mid, `underwater` the ids of accounts under maintenance margin, `coverage` what the fund would pay for
+    the market (only known while somebody is under water), `open_list` the list for which the
     market is frozen. Until `by_index_until` (seconds) nobody is deleveraged by list, since one timed out.
     Arrays over accounts are indexed by account id.
     """
@@ -42,7 +43,7 @@ class View:
     maintenance: FloatArray
     size: FloatArray
     underwater: IntArray
-    fund: float
+    coverage: float
     open_list: OpenList | None = None
     by_index_until: int = 0
 

@@ -26,8 +26,8 @@ from perpsim.simulation.scenario import Keeper
 class Sight:
     """What a keeper sees of the accounts under maintenance margin; arrays run in parallel, quote units.
 
-    `open_list` is the list for which the market is frozen, `open_equity` what its account is worth; until
-    `by_index_until` (seconds) no list can be opened.
+    `coverage` is what the fund would pay for the market, `open_list` the list for which the market is frozen,
+    `open_equity` what its account is worth; until `by_index_until` (seconds) no list can be opened.
     """
 
     block: int
@@ -35,7 +35,7 @@ class Sight:
     equity: FloatArray
     maintenance: FloatArray
     notional: FloatArray
-    fund: float
+    coverage: float
     time: int = 0
     open_list: OpenList | None = None
     open_equity: float = 0.0
@@ -95,7 +95,7 @@ def threshold(sight: Sight, keeper: Keeper) -> list[Call]:
 def _calls(sight: Sight, keeper: Keeper, order: IntArray) -> list[Call]:
     """Calls for the rows in `order`; deleveraging is asked for where the fund cannot pay the loss."""
     chosen = order[sight.notional[order] >= keeper.min_notional][: keeper.max_per_block]
-    return [Call(int(sight.ids[row]), bool(sight.fund < -sight.equity[row])) for row in chosen]
+    return [Call(int(sight.ids[row]), bool(sight.coverage < -sight.equity[row])) for row in chosen]
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ def look(view: View) -> Sight:
         equity=view.equity[ids],
         maintenance=view.maintenance[ids],
         notional=np.abs(view.size[ids]) * view.mark,
-        fund=view.fund,
+        coverage=view.coverage,
         **_lists(view),
     )
 

@@ -112,10 +112,10 @@ def find_moment(
 def _stuck(simulation: Simulation) -> Iterator[Bankrupt]:
     """Accounts that could only be finished by deleveraging, if a keeper came along next.
 
-    As long as the fund has more than an account owes, keepers wait for bids that it can help.
+    As long as the fund would pay more than an account owes, keepers wait for bids that it can help.
     """
     health, protocol = simulation.health, simulation.protocol
-    below = np.flatnonzero(health.equity < -simulation.ledger.fund / simulation.ledger.token)
+    below = np.flatnonzero(health.equity < -simulation.coverage())
     soon = protocol.chain.timestamp + 1
     for account in below.tolist():
         for market in np.flatnonzero(health.notional[:, account]).tolist():

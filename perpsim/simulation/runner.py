@@ -134,7 +134,7 @@ class Simulation:
             maintenance=health.maintenance,
             size=health.size[0],
             underwater=health.underwater,
-            fund=self.ledger.fund / self.ledger.token,
+            coverage=self.coverage(),
             open_list=state.open_list,
             by_index_until=state.by_index_until,
         )
@@ -185,6 +185,17 @@ class Simulation:
         keeper = self.cast.keepers.by_address.get(event.keeper)
         if keeper is not None and event.closed:
             keeper.record.won += 1
+
+    def coverage(self) -> float:
+        """What the fund would pay for the market now, quote units: less than its books where a cap or the
+        breaker holds it back."""
+        limits, ledger = self.scenario.fund, self.ledger
+        if not limits.breaker and limits.cap is None:
+            return ledger.fund / ledger.token
+        # Only whoever is under water makes anybody ask.
+        if not self._health.underwater.size:
+            return 0.0
+        return int(self.protocol.vault.view("coverage", 0)) / ledger.token
 
     def vault_books(self) -> str | None:
         """What the vault itself says it holds, token units; None if the engine no longer answers."""

@@ -36,7 +36,7 @@ def sight(fund: float = 1e6, block: int = 0, **lists: Any) -> Sight:
         equity=np.array([10.0, -50.0, 1.0, 40.0]),
         maintenance=np.array([20.0, 30.0, 5.0, 50.0]),
         notional=np.array([4_000.0, 6_000.0, 1_000.0, 10_000.0]),
-        fund=fund,
+        coverage=fund,
         **lists,
     )
 
@@ -74,7 +74,7 @@ def test_limits_hold_for_every_policy(name: str) -> None:
     calls = POLICIES[name](sight(), config)
     assert len(calls) <= 1
     assert all(call.account in (9, 4, 3) for call in calls)
-    nobody = Sight(0, np.array([], dtype=np.int64), *(np.array([]) for _ in range(3)), fund=0.0)
+    nobody = Sight(0, np.array([], dtype=np.int64), *(np.array([]) for _ in range(3)), coverage=0.0)
     assert POLICIES[name](nobody, config) == []
 
 

@@ -87,7 +87,7 @@ def view(block: int = 100, price: float = PRICE, **changes: Any) -> View:
         "size": np.zeros(ROWS + 1),
         "depth": (1e6, 1e6),
         "underwater": np.array([], dtype=np.int64),
-        "fund": 0.0,
+        "coverage": 0.0,
     }
     return View(**{**fields, **changes})
 

@@ -282,3 +282,14 @@ def test_volatility_only_looks_back() -> None:
     other[300:] *= 2
     assert np.array_equal(volatility(other)[:301], whole[:301])
     assert whole[200] == pytest.approx(0.001, rel=0.4)
+
+
+@pytest.mark.parametrize("limit", ["fund.breaker=0.02", "fund.cap=400"])
+def test_when_the_fund_must_not_pay_more_the_winners_do(smoke_run: Make, limit: str) -> None:
+    simulation = smoke_run(limit)
+    summary = summarise(simulation, "revm", True, "", 1.0)
+    assert 300 < summary["shortfall"]["paid_by_fund"] <= 410
+    assert summary["fund"]["min"] > 19_000
+    assert summary["adl"]["count"] > 10
+    assert summary["shortfall"]["adl"] > summary["shortfall"]["paid_by_fund"]
+    assert simulation.health.equity.min() > -1
