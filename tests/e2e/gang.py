@@ -33,6 +33,7 @@ OFFSETS = (0, 100, 500, 1_000, 2_000, 3_000, 5_000, 5_100, 9_900, 10_000, 10_100
 #: sizes in thousandths
 SIZES = (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 50_000, 100_000)
 PAUSES = (1, 12, 12, 60, 60, 300, 900)
+HOUR = 3_600
 
 
 class Outcome(NamedTuple):
@@ -52,8 +53,8 @@ class Outcome(NamedTuple):
 @dataclass(frozen=True)
 class World:
     """Where the gang acts. `spread` (millionths of the index) and `depth` (whole units) of the honest quotes
-    on both sides, renewed in every block; `move` (whole units) of the index after `openings` (long, short,
-    size, price, market; 4 is the honest quoter) and before the gang begins."""
+    on both sides, renewed in every block; whether the fund takes stakes; `move` (whole units) of the index
+    after `openings` (long, short, size, price, market; 4 is the honest quoter), before the gang begins."""
 
     params: ProtocolParams
     stakes: tuple[int, int, int, int] = (20_000,) * SIZE
@@ -61,6 +62,7 @@ class World:
     spread: int = 0
     depth: int = 5_000
     policy: str = ""
+    staking: bool = False
     move: int = 0
     openings: tuple[tuple[int, int, Any, Any, int], ...] = ()
 
@@ -84,16 +86,22 @@ class Play:
         people = [*self.gang, self.honest]
         for long, short, size, price, market in world.openings:
             exchange.trade(people[long], people[short], size, price, market=market)
+        for actor in self.gang:
+            actor.mint(1_000)
+            actor.send(exchange.token, "approve", exchange.vault.address, MAX_UINT)
         if world.policy:
             for market in range(self.markets):
                 by_list(exchange, world.policy, market)
+        if world.staking:
+            exchange.owner.send(exchange.vault, "set_staking", True)
+            exchange.owner.send(exchange.vault, "set_withdrawal_times", HOUR, 24 * HOUR)
         self.pause(12)
         self.start = self.wealth()
         self.honest_start = self.worth(self.honest)
 
     def _topics(self) -> dict[bytes, str]:
         names = ("Liquidated", "DeleverageReceipt", "BadDebtBooked", "Cover", "RewardPaid", "Withdrawal",
-                 "ListOpened", "ListEnded")  # fmt: skip
+                 "ListOpened", "ListEnded", "WithdrawRequested", "Forfeited", "Withdraw")  # fmt: skip
         found = {}
         for contract in self.exchange.protocol.contracts:
             for topic, event in contract.interface.events_by_topic.items():
@@ -115,7 +123,16 @@ class Play:
     def wealth(self) -> int:
         """What the gang could leave with, WAD."""
         unit = self.exchange.unit()
-        return sum(max(self.worth(actor), 0) + actor.tokens * unit for actor in self.gang)
+        return sum(
+            max(self.worth(actor), 0) + (actor.tokens + self.staked(actor)) * unit for actor in self.gang
+        )
+
+    def staked(self, actor: Actor) -> int:
+        """What one's shares of the fund are worth, token units."""
+        if not self.world.staking:
+            return 0
+        vault = self.exchange.vault
+        return int(vault.view("convertToAssets", vault.view("balanceOf", actor.address)))
 
     def value(self, sequence: Sequence, telling: bool = False) -> Outcome:
         """Play a sequence. `telling`: write down in `told` what is done."""
@@ -297,6 +314,24 @@ class Play:
         )[x % 3]
         return self.send(who, contract, function, market)
 
+    def stake(self, who: Actor, market: int, x: int, y: int, z: int) -> str:
+        """Into the fund, ask to leave it, leave it after an hour, report somebody; gifts, too."""
+        vault = self.exchange.vault
+        if x % 6 == 0:
+            return self.send(who, vault, "deposit", who.tokens // (1 + y % 3), who.address)
+        if x % 6 == 1:
+            shares = vault.view("balanceOf", who.address) // (1 + y % 2)
+            return self.send(who, vault, "request_withdraw", shares)
+        if x % 6 == 2:
+            self.pause(HOUR)
+            most = vault.view("maxRedeem", who.address)
+            return self.send(who, vault, "redeem", most, who.address, who.address)
+        if x % 6 == 3:
+            return self.send(who, vault, "cancel_withdraw")
+        if x % 6 == 4:
+            return self.send(who, vault, "report", self.gang[y % SIZE].account)
+        return self.send(who, vault, "fund", who.tokens // (1 + y % 7))
+
     def wait(self, who: Actor, market: int, x: int, y: int, z: int) -> str:
         """Some blocks."""
         seconds = PAUSES[x % len(PAUSES)]
@@ -310,7 +345,7 @@ class Play:
 STEPS: tuple[Callable[..., str], ...] = (
     Play.order, Play.order, Play.meet, Play.meet, Play.quote, Play.cancel, Play.close, Play.withdraw,
     Play.withdraw, Play.deposit, Play.liquidate, Play.liquidate, Play.deleverage, Play.lists,
-    Play.call_anything, Play.wait, Play.wait,
+    Play.call_anything, Play.wait, Play.wait, Play.stake, Play.stake,
 )  # fmt: skip
 
 

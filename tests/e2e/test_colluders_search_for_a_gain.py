@@ -82,6 +82,7 @@ HONEST = {
     "a wide book": world(FREE, spread=2_500),
     "rebates, and margins close together": world(TIGHT, FREE, spread=1_500),
     "6 decimals": world(TIGHT, decimals=6, spread=400),
+    "stakes in the fund": world(TIGHT, decimals=6, spread=3_000, fund=20_000, staking=True),
 }
 
 
@@ -108,6 +109,9 @@ MOVED = {
     ),
     "a queue": world(distress_market(), openings=FALLEN, move=-1_500, fund=0, policy="queue-bitmex"),
     "pro rata": world(distress_market(), openings=FALLEN, move=-1_700, fund=0, policy="pro-rata"),
+    "stakes in the fund": world(
+        distress_market(), openings=FALLEN, move=-1_500, fund=10_000, staking=True, policy="capped-pro-rata"
+    ),
     "socialised": world(distress_market(), openings=FALLEN, move=-1_500, fund=0, policy="socialise"),
 }
 
@@ -123,7 +127,9 @@ def terms_of_a_sole_quoter(market: MarketParams) -> Callable[[Outcome], int]:
     """The exception: alone in the book he moves the mark to the edge of the band. Margin is asked for at the
     mark, so an account may come to owe, at the index, the band less its margin; and a liquidation that the
     fund covers may be `cover_slippage` away from the index."""
-    debt = max(market.funding.band - market.tiers[0].initial_rate, 0)
+    band = market.funding.band
+    # the margin is that of the mark, at the lower edge
+    debt = max(band - market.tiers[0].initial_rate * (WAD - band) // WAD, 0)
     slippage = market.liquidation.cover_slippage
 
     def allowed(outcome: Outcome) -> int:
