@@ -56,6 +56,9 @@ MARGIN: constant(uint256) = 2
 STALE: constant(uint256) = 3
 CLOSE_ONLY: constant(uint256) = 4
 NEEDS_COVER: constant(uint256) = 6
+MORE: constant(uint256) = 7
+# flag of a fill
+TAKER_REDUCE_ONLY: constant(uint256) = 4
 # kinds of the vault's inflows
 PENALTY: constant(uint256) = 1
 FEE_SHARE: constant(uint256) = 2
@@ -212,7 +215,7 @@ def poke(market: uint256):
     @notice Accrue funding and renew mark and funding rate with the present book. Open to anyone, once a block.
     @param market Market.
     """
-    assert market < MAX_MARKETS and markets.premiums[market] != 0, "market: unknown or without a price"
+    self._require_market(market < MAX_MARKETS and markets.premiums[market] != 0)
     if ((markets.prices[market] >> 8) & U40) != convert(block.timestamp, int256):
         markets._accrue(market, 0, 0)
 
@@ -250,29 +253,31 @@ def settle(
     @param size Size to fill (WAD).
     @param price Price of the resting order (WAD).
     @param order_id Id of the resting order, for the log.
-    @param flags 1: the taker buys; 2: the resting order is reduce-only.
+    @param flags 1: the taker buys; 2: the resting order is reduce-only; 4: the incoming one is.
     @return 0 and the size filled, or why not: 1 the maker fails, 2 the taker's margin, 3 stale index or frozen market,
             4 close-only, 5 open-interest cap.
     """
     m: markets.Market = markets._load(market)
-    self._only_book(m.terms)
-    if m.flags & markets.FROZEN != 0:
-        return STALE, 0
+    self._only(convert(convert(m.terms & markets.U160, uint256), address))
     maker_before: accounts.Account = accounts._load(maker, market, m)
     maker_size: int256 = fills._maker_size(maker_before.size, size, flags)
     if maker_size == 0:
         return MAKER_FAILED, 0
     taker_before: accounts.Account = accounts._load(taker, market, m)
     opens: bool = fills._increases(taker_before.size, taker_before.size - maker_size)
-    if opens and m.flags & markets.CLOSE_ONLY != 0:
+    # a reduce-only taker opens when its position has ended with its epoch
+    if opens and (m.flags & markets.CLOSE_ONLY != 0 or flags & TAKER_REDUCE_ONLY != 0):
         return CLOSE_ONLY, 0
     maker_opens: bool = fills._increases(maker_before.size, maker_before.size + maker_size)
-    if (opens or maker_opens) and markets._is_stale(market):
+    if opens or maker_opens:
+        if markets._is_stale(market):
+            return STALE, 0
+    elif m.flags & markets.FROZEN != 0:
         return STALE, 0
     # who opens is margined at the marks of all that it holds
-    if maker_before.rest_maintenance != 0 and maker_opens and accounts._any_stale(maker_before.held):
+    if maker_before.rest_maintenance != 0 and maker_opens and accounts._any_stale(maker, maker_before.held):
         return MAKER_FAILED, 0
-    if taker_before.rest_maintenance != 0 and opens and accounts._any_stale(taker_before.held):
+    if taker_before.rest_maintenance != 0 and opens and accounts._any_stale(taker, taker_before.held):
         return STALE, 0
 
     taker_after: accounts.Account = empty(accounts.Account)
@@ -322,12 +327,19 @@ def liquidation_fill(
             for; size filled (WAD), penalty and cover (WAD).
     """
     m: markets.Market = markets._load(market)
-    self._only_book(m.terms)
+    self._only(convert(convert(m.terms & markets.U160, uint256), address))
     maker_before: accounts.Account = accounts._load(maker, market, m)
     before: accounts.Account = accounts._load(account, market, m)
     maker_size: int256 = fills._maker_size(maker_before.size, size, flags)
-    if maker_size == 0:
+    if maker_size == 0 or (
+        maker_before.rest_maintenance != 0
+        and fills._increases(maker_before.size, maker_before.size + maker_size)
+        and accounts._any_stale(maker, maker_before.held)
+    ):
         return MAKER_FAILED, 0, 0, 0
+    if before.size == 0:
+        # the position has ended with its epoch in the middle of the walk
+        return MORE, 0, 0, 0
 
     after: accounts.Account = empty(accounts.Account)
     surplus: int256 = 0
@@ -380,7 +392,7 @@ def standing(account: uint256, market: uint256) -> IClearinghouse.Standing:
         maintenance_rate=convert((tier & (2**40 - 1)) * 10**6, int256),
         held=a.held & (1 << market) != 0,
         side=accounts._side_of(accounts.positions[(account << 3) | market][0]),
-        stale=accounts._any_stale(a.held),
+        stale=accounts._any_stale(account, a.held),
         entry=a.entry,
         collateral=a.collateral,
     )
@@ -467,7 +479,7 @@ def resolve_deficit(
     settled: int256 = 0
     flat, settled = accounts._flat_collateral(account)
     rest: int256 = -settled - convert(cover, int256)
-    assert flat and rest >= 0, "deficit: none"
+    assert flat and rest >= 0  # dev: no deficit
     m: markets.Market = markets._load(market)
     held: int256 = accounts._held(account)
     # who holds the winning side of a later epoch has won nothing from this account
@@ -596,7 +608,7 @@ def update_index(market: uint256, price: uint256, timestamp: uint256):
     @param timestamp Of the price (s).
     """
     self._only(self.oracle)
-    assert markets.terms[market] != 0, "market: unknown"
+    self._require_market(markets.terms[market] != 0)
     markets._accrue(market, price, timestamp)
 
 
@@ -720,27 +732,32 @@ def _sweep(market: uint256) -> uint256:
     units: uint256 = (fees >> 128) // convert(unit, uint256)
     if units > 0:
         markets.fees_owed[market] = fees - ((units * convert(unit, uint256)) << 128)
-        self._send_vault(market, FEE_SHARE, units)
+        units = self._send_vault(market, FEE_SHARE, units)
     return units
 
 
 @internal
-def _send_vault(market: uint256, kind: uint256, units: uint256):
+def _send_vault(market: uint256, kind: uint256, units: uint256) -> uint256:
     """
     @notice Transfer token units to the vault, which books, and logs, what arrived.
+    @return Token units sent.
     """
-    extcall Vault(vault).book_inflow(market, kind, token_transfer._push(token, vault, units))
+    held: uint256 = token_transfer._balance(token, self)
+    if held < units:
+        # a deficit is unpaid, and who has won it has taken the tokens away: the vault gets its part with its fees, later
+        markets.fees_owed[market] += (units * convert(unit, uint256)) << 128
+        return 0
+    extcall Vault(vault).book_inflow(market, kind, token_transfer._push_from(token, vault, units, held))
+    return units
 
 
 @internal
-@view
-def _only_book(terms: int256):
+@pure
+def _require_market(found: bool):
     """
-    @notice Refuse every caller but the market's order book.
+    @notice Refuse markets that are not there.
     """
-    assert convert(msg.sender, uint256) == convert(
-        terms & markets.U160, uint256
-    ), "clearinghouse: not the book"
+    assert found, "market: unknown or without a price"
 
 
 @internal

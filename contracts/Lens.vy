@@ -7,6 +7,7 @@
         what a transaction in the same block would find. Prices, sizes and money are WAD.
 """
 
+from contracts.interfaces import IDeleveragePolicy
 from contracts.modules import fixed_point
 from contracts.modules import margin_schedule
 from contracts.modules import markets
@@ -37,6 +38,8 @@ struct MarketView:
     open_interest: int256
     open_interest_cap: int256
     close_only: bool
+    # frozen for a deleveraging list, which counts as stale
+    frozen: bool
     stale: bool
     # fees (WAD), the vault's share of them (bp), max age of the index (s)
     maker_fee: int256
@@ -72,7 +75,18 @@ struct PositionView:
     liquidation_price: int256
 
 
+struct LightView:
+    account: uint256
+    # of the policy: the higher, the earlier; size (WAD), and sizes of all that come before
+    key: uint256
+    size: uint256
+    ahead: uint256
+    # fifth of the open interest that the account's position ends in: 1 is deleveraged first, 5 last
+    quintile: uint256
+
+
 interface Clearinghouse:
+    def liquidator() -> address: view
     def accounts_count() -> uint256: view
     def owner_of(account: uint256) -> address: view
     def collateral(account: uint256) -> int256: view
@@ -82,6 +96,10 @@ interface Clearinghouse:
     def market_words(market: uint256) -> int256[8]: view
     def book_of(market: uint256) -> address: view
     def tiers(market: uint256, tier: uint256) -> uint256: view
+
+
+interface Liquidator:
+    def rank(market: uint256, account: uint256) -> IDeleveragePolicy.Row: view
 
 
 @deploy
@@ -103,6 +121,7 @@ def market(market: uint256) -> MarketView:
     words: int256[8] = staticcall Clearinghouse(clearinghouse).market_words(market)
     m: markets.Market = markets._unpack(words[0], words[7], words[2], words[3], words[4], words[5])
     max_age: int256 = (m.terms >> 160) & U16
+    frozen: bool = m.flags & markets.FROZEN != 0
     return MarketView(
         book=staticcall Clearinghouse(clearinghouse).book_of(market),
         index=words[1] & U88,
@@ -115,7 +134,8 @@ def market(market: uint256) -> MarketView:
         open_interest=m.open_interest,
         open_interest_cap=((m.interest >> 64) & U80) * markets.CAP_UNIT,
         close_only=m.flags & markets.CLOSE_ONLY != 0,
-        stale=convert(block.timestamp, int256) > m.index_time + max_age,
+        frozen=frozen,
+        stale=frozen or convert(block.timestamp, int256) > m.index_time + max_age,
         maker_fee=(m.terms >> 224) * 10**9,
         taker_fee=((m.terms >> 192) & U32) * 10**9,
         vault_share=(m.terms >> 176) & U16,
@@ -229,6 +249,44 @@ def liquidation_price(account: uint256, market: uint256) -> int256:
     if size == 0:
         return 0
     return self._liquidation_price(account, market, size)
+
+
+@external
+@view
+def lights(market: uint256, accounts: DynArray[uint256, MAX_ROWS]) -> DynArray[LightView, MAX_ROWS]:
+    """
+    @notice Where each account stands in a market's deleveraging queue, as exchanges show it with five lights: an account has
+            6 - quintile of them on.
+    @param market Market with a deleveraging policy.
+    @param accounts Everybody on one side, in any order, at most 256; a longer side is ranked off chain.
+    @return In the order asked.
+    """
+    assert len(accounts) != 0, "lights: nobody"
+    liquidator: address = staticcall Clearinghouse(clearinghouse).liquidator()
+    rows: DynArray[LightView, MAX_ROWS] = []
+    total: uint256 = 0
+    longs: bool = False
+    for account: uint256 in accounts:
+        size: int256 = (staticcall Clearinghouse(clearinghouse).position(account, market))[0]
+        if len(rows) == 0:
+            longs = size > 0
+        assert size != 0 and (size > 0) == longs, "lights: not one side"
+        row: LightView = empty(LightView)
+        row.account = account
+        row.key = (staticcall Liquidator(liquidator).rank(market, account)).key
+        row.size = convert(abs(size), uint256)
+        total += row.size
+        rows.append(row)
+    open_interest: int256 = (staticcall Clearinghouse(clearinghouse).market_words(market))[4] >> 144
+    assert convert(total, int256) + markets.DUST >= open_interest, "lights: side is incomplete"
+    for i: uint256 in range(len(rows), bound=MAX_ROWS):
+        row: LightView = rows[i]
+        for other: LightView in rows:
+            if other.key > row.key or (other.key == row.key and other.account < row.account):
+                row.ahead += other.size
+        row.quintile = ((row.ahead + row.size) * 5 + total - 1) // total
+        rows[i] = row
+    return rows
 
 
 @internal

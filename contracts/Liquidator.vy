@@ -72,9 +72,10 @@ struct Done:
     penalty: uint256
     sent: uint256
     cover: uint256
-    # whether the book may have more, and whether all was closed that should be
+    # whether the book may have more
     more: bool
-    whole: bool
+    # size that should be closed (WAD); 0 where winners are charged instead
+    target: uint256
 
 
 interface Book:
@@ -85,11 +86,12 @@ interface Book:
 
 
 interface Vault:
-    def assets() -> uint256: view
+    def pool_assets(market: uint256) -> uint256: view
     def coverage(market: uint256) -> uint256: view
     def cover(market: uint256, amount: uint256) -> uint256: nonpayable
     def repay(market: uint256, amount: uint256) -> uint256: nonpayable
     def reward(market: uint256, amount: uint256) -> uint256: nonpayable
+    def report_market(market: uint256): nonpayable
 
 
 # as `modules/liquidation_rules.vy` packs them
@@ -247,6 +249,8 @@ def open_list(account: uint256, market: uint256) -> uint256:
     left: IClearinghouse.Standing = adl_list._standing(account, market)
     if left.equity < 0 and left.size != 0 and not more:
         adl_list._open(market, account)
+        # nobody joins or leaves the vault until the loss is booked
+        extcall Vault(vault).report_market(market)
     return closed
 
 
@@ -319,6 +323,7 @@ def repay_bad_debt(market: uint256) -> uint256:
     owed: uint256 = staticcall IClearinghouse(clearinghouse).unpaid(market)
     if owed == 0:
         return 0
+    extcall IClearinghouse(clearinghouse).sweep_fees_for_cover(market)
     received: uint256 = (extcall Vault(vault).repay(market, (owed + unit - 1) // unit)) * unit
     paid: uint256 = min(received, owed)
     if received > owed:
@@ -401,8 +406,11 @@ def _liquidate(
     if max_size < target and not with_deleverage:
         wanted = max_size
         if max_size != 0:
-            # no slivers: they would leave other people's orders in crumbs
-            wanted = min(target, max(max_size, staticcall Book(standing.book).min_size()))
+            # no slivers: they would leave other people's orders in crumbs, or a position that is none
+            least: uint256 = staticcall Book(standing.book).min_size()
+            wanted = min(target, max(max_size, least))
+            if convert(abs(standing.size), uint256) - wanted < least:
+                wanted = target
     done: Done = self._close_on_book(account, market, wanted, standing, params)
     deleveraged: bool = False
     if with_deleverage and done.closed < target and not done.more:
@@ -410,7 +418,7 @@ def _liquidate(
         if left.equity < 0 and left.size != 0 and adl_list._by_index(market, left):
             done = self._deleverage_by_index(account, market, done, left)
             deleveraged = True
-    done.whole = done.closed == target
+    done.target = target
     self._settle_up(account, market, standing, params, done, deleveraged)
     return done.closed, done.more
 
@@ -444,7 +452,7 @@ def _settle_up(
     if done.notional > 0:
         reward = self._pay_keeper(
             market,
-            liquidation_rules._reward(params, done.notional, done.whole),
+            liquidation_rules._reward(params, done.notional, done.closed, done.target),
             done.penalty - done.sent,
             deleveraged,
         )
@@ -487,12 +495,12 @@ def _close_on_book(
         sent=0,
         cover=0,
         more=first.answer == MORE,
-        whole=False,
+        target=wanted,
     )
     if first.answer != NEEDS_COVER:
         return done
     # what this liquidation and earlier trades have brought in may cover it, less what the keeper is due
-    due: uint256 = min(done.penalty, liquidation_rules._reward(params, wanted * mark // WAD, True))
+    due: uint256 = min(done.penalty, liquidation_rules._reward(params, wanted * mark // WAD, wanted, wanted))
     done.sent = done.penalty - due
     if done.sent > 0:
         extcall IClearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, done.sent, 0)
@@ -560,7 +568,7 @@ def _deleverage_by_index(
     done: Done = before
     done.closed += quantity
     done.notional += quantity * convert(standing.mark, uint256) // WAD
-    done.whole = True
+    done.target = done.closed
     return done
 
 
@@ -587,8 +595,10 @@ def _after_list(
     done: Done = before
     done.closed += outcome.quantity
     done.notional += outcome.quantity * task.case.mark // WAD
-    done.whole = outcome.rest == 0 and not task.charges
+    # of what this call found: rows of a list that are served later are another call's
+    done.target = done.closed + outcome.rest
     if task.charges:
+        done.target = 0
         # nobody was closed: the keeper is paid for what was charged
         done.notional += outcome.haircut
         if task.whole and outcome.rest != 0:
@@ -611,7 +621,7 @@ def _log_receipt(
     @notice Write the receipt of a deleveraging.
     @param quote What the whole position was to receive (WAD, signed).
     """
-    assets: uint256 = staticcall Vault(vault).assets()
+    assets: uint256 = staticcall Vault(vault).pool_assets(market)
     log DeleverageReceipt(
         account=account,
         market=market,
@@ -657,6 +667,7 @@ def _resolve(account: uint256, market: uint256, winners: uint256):
     deficit: uint256 = staticcall IClearinghouse(clearinghouse).deficit(account)
     if deficit == 0:
         return
+    extcall IClearinghouse(clearinghouse).sweep_fees_for_cover(market)
     covered: uint256 = self._cover(market, deficit)
     socialised: uint256 = 0
     treasury: uint256 = 0

@@ -19,6 +19,11 @@ GOOD_TILL_CANCEL: constant(uint256) = 0
 POST_ONLY: constant(uint256) = 1
 IMMEDIATE_OR_CANCEL: constant(uint256) = 2
 FILL_OR_KILL: constant(uint256) = 3
+# flags of a fill, and the mark of a liquidation's
+TAKER_BUYS: constant(uint256) = 1
+MAKER_REDUCE_ONLY: constant(uint256) = 2
+TAKER_REDUCE_ONLY: constant(uint256) = 4
+LIQUIDATION: constant(uint256) = 8
 # answers of the clearinghouse
 FILLED: constant(uint256) = 0
 MAKER_FAILED: constant(uint256) = 1
@@ -193,7 +198,9 @@ def place(
     account: uint256 = self._account(msg.sender)
     left: uint256 = size
     closes_all: bool = False
+    flags: uint256 = 0
     if reduce_only:
+        flags = TAKER_REDUCE_ONLY
         held: uint256 = self._reducible(account, is_buy)
         assert held > 0, "order: nothing to reduce"
         left = min(size, held)
@@ -208,7 +215,7 @@ def place(
     if order_words._crosses(top, is_buy, tick):
         assert kind != POST_ONLY, "order: post-only would cross"
         matched: Matched = empty(Matched)
-        top, matched = self._match(top, account, is_buy, tick, left, False, empty(Terms))
+        top, matched = self._match(top, account, is_buy, tick, left, flags, empty(Terms))
         filled = matched.filled
         left -= filled
         if filled == 0:
@@ -302,7 +309,7 @@ def liquidate(account: uint256, is_buy: bool, size: uint256, limit: uint256, ter
         tick = max((limit + tick_size - 1) // tick_size, 1)
     before: order_words.Top = order_words._top(self.top_word)
     top: order_words.Top = before
-    top, matched = self._match(top, account, is_buy, tick, size, True, terms)
+    top, matched = self._match(top, account, is_buy, tick, size, LIQUIDATION, terms)
     self._store_top(before, top)
     return matched
 
@@ -421,7 +428,7 @@ def _match(
     is_buy: bool,
     limit: uint256,
     size: uint256,
-    liquidation: bool,
+    taker_flags: uint256,
     terms: Terms,
 ) -> (order_words.Top, Matched):
     """
@@ -430,14 +437,16 @@ def _match(
     """
     top: order_words.Top = start
     done: Matched = empty(Matched)
+    liquidation: bool = taker_flags == LIQUIDATION
+    side_flags: uint256 = taker_flags
+    if is_buy:
+        side_flags |= TAKER_BUYS
     for _: uint256 in range(MAX_FILLS):
         if done.filled == size or not order_words._crosses(top, is_buy, limit):
             break
         tick: uint256 = top.bid
-        flags: uint256 = 0
         if is_buy:
             tick = top.ask
-            flags = 1
         order_id: uint256 = (self.levels[tick] >> 32) & order_words.U32
         word: uint256 = self.orders[order_id]
         if order_words._is_expired(word):
@@ -447,8 +456,9 @@ def _match(
         if maker == account:
             top = self._remove(top, order_id, word, SELF_TRADE)
             continue
+        flags: uint256 = side_flags
         if word & order_words.REDUCE_ONLY != 0:
-            flags |= 2
+            flags |= MAKER_REDUCE_ONLY
         resting: uint256 = word >> order_words.SIZE
         # unsafe: done.filled < size; ticks have 24 bits, the tick size 64
         wanted: uint256 = min(unsafe_sub(size, done.filled), resting)

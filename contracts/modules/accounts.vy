@@ -442,13 +442,13 @@ def _flat_collateral(account: uint256) -> (bool, int256):
 
 @internal
 @view
-def _any_stale(held: int256) -> bool:
+def _any_stale(account: uint256, held: int256) -> bool:
     """
-    @notice Whether the index of any market in a bitmap is stale.
+    @notice Whether a market of a bitmap is stale in which the account's position is still open.
     """
     for i: uint256 in range(MAX_MARKETS):
         if held >> i == 0:
             break
-        if held & (1 << i) != 0 and markets._is_stale(i):
+        if held & (1 << i) != 0 and markets._is_stale(i) and self._position(account, i)[0] != 0:
             return True
     return False

@@ -484,7 +484,9 @@ def _insert(before: OpenList, task: Task, account: uint256, hint: uint256) -> Op
     """
     open: OpenList = before
     base: uint256 = open.number << 32
-    assert self.rows[base | account] == 0, "list: account is in it"
+    if self.rows[base | account] != 0:
+        # somebody was faster; the others are to get in all the same
+        return open
     candidate: IDeleveragePolicy.Candidate = self._candidate(task.case, account, task.charges)
     row: IDeleveragePolicy.Row = staticcall IDeleveragePolicy(task.policy).rank(task.case, candidate)
     word: uint256 = (row.key << 128) | (candidate.size << 32) | account

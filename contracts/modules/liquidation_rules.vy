@@ -117,15 +117,23 @@ def _partial(
 
 @internal
 @pure
-def _reward(params: Params, notional: uint256, whole: bool) -> uint256:
+def _reward(params: Params, notional: uint256, closed: uint256, target: uint256) -> uint256:
     """
-    @notice Keeper's reward (WAD): clamp(rate * notional, min, max). The lower bound is for finishing the job, so that one
-            cut into pieces does not earn it again and again; and no reward is above the full penalty of the notional, so
-            that tiny accounts cannot be farmed.
+    @notice Keeper's reward (WAD): clamp(rate * notional, min, max). The lower bound is for finishing the job, and who does
+            a part of it has that part of the upper one, so that one cut into pieces does not earn them again and again; and
+            no reward is above the full penalty of the notional, so that tiny accounts cannot be farmed.
+    @param notional What was closed (WAD), or what winners were charged.
+    @param closed Size that was closed (WAD).
+    @param target Size that was to be closed (WAD); 0 where nobody is closed.
     """
     # unsafe: rates have 60 bits, notionals 184
     reward: uint256 = unsafe_div(unsafe_mul(params.reward_rate, notional), WAD)
-    if whole:
-        reward = max(reward, params.reward_min)
+    most: uint256 = params.reward_max
+    if closed == target:
+        if target != 0:
+            reward = max(reward, params.reward_min)
+    else:
+        # unsafe: bounds of 102 bits, sizes of 96; the target is above what was closed
+        most = unsafe_div(unsafe_mul(most, closed), target)
     full_penalty: uint256 = unsafe_div(unsafe_mul(params.penalty_rate, notional), WAD)
-    return min(min(reward, params.reward_max), full_penalty)
+    return min(min(reward, most), full_penalty)

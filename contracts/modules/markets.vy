@@ -223,9 +223,9 @@ def _is_stale(market: uint256) -> bool:
     @notice Whether the index is older than the market's max_age, or the market frozen.
     """
     price: int256 = self.prices[market]
-    return (
-        price & FROZEN != 0
-        or convert(block.timestamp, int256) > ((price >> 48) & U40) + ((self.terms[market] >> 160) & U16)
+    # unsafe: 64, 40 and 16 bits; a frozen market is as if it were late by ages
+    return unsafe_add(convert(block.timestamp, int256), (price & FROZEN) << 62) > unsafe_add(
+        (price >> 48) & U40, (self.terms[market] >> 160) & U16
     )
 
 

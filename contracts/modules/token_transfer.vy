@@ -41,7 +41,7 @@ def _pull(token: address, sender: address, amount: uint256) -> uint256:
 @internal
 def _push(token: address, receiver: address, amount: uint256) -> uint256:
     """
-    @notice Send tokens that this contract holds. Reverts if more than `amount` leaves.
+    @notice Send tokens that this contract holds. Reverts unless just `amount` leaves.
     @param token The token.
     @param receiver Who is paid.
     @param amount Token units to send.
@@ -49,7 +49,14 @@ def _push(token: address, receiver: address, amount: uint256) -> uint256:
     """
     if amount == 0:
         return 0
-    own_before: uint256 = self._balance(token, self)
+    return self._push_from(token, receiver, amount, self._balance(token, self))
+
+
+@internal
+def _push_from(token: address, receiver: address, amount: uint256, own_before: uint256) -> uint256:
+    """
+    @notice `_push` for who has just read this contract's balance.
+    """
     before: uint256 = self._balance(token, receiver)
     success: bool = False
     answer: Bytes[32] = b""
@@ -60,9 +67,8 @@ def _push(token: address, receiver: address, amount: uint256) -> uint256:
         revert_on_failure=False,
     )
     self._accepted(token, success, answer)
-    own_after: uint256 = self._balance(token, self)
-    # a fee taken from the sender on top would be paid with what belongs to others
-    assert own_after >= own_before or own_before - own_after <= amount, FAILED
+    # a fee taken from the sender on top would be paid with what belongs to others, and what stays would be nobody's
+    assert self._balance(token, self) == own_before - amount, FAILED
     return self._gain(before, self._balance(token, receiver), amount)
 
 

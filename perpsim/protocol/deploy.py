@@ -155,7 +155,7 @@ def deploy(
     )
     for number, market in enumerate(params.markets):
         _open_market(protocol, number, market)
-        if market.deleverage != DeleverageParams():
+        if market.deleverage.policy != BY_INDEX:
             set_deleverage(protocol, number, market.deleverage)
     _set_up_vault(protocol)
     return protocol

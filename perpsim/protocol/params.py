@@ -76,7 +76,7 @@ class DeleverageParams:
 
     policy: str = BY_INDEX
     timeout: int = 300
-    list_from: int = 0
+    list_from: int = wad(1_000)
 
 
 DEFAULT_TIERS = (

@@ -95,7 +95,7 @@ class Liquidation(Model):
     reward_max: NonNegative = 500.0
     # A market that deleverages by list may be frozen so long for one; smaller positions go by index.
     adl_timeout: Annotated[int, Field(ge=60, le=3600)] = 300
-    adl_list_from: Count = 0
+    adl_list_from: Count = 1_000
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -246,17 +246,11 @@ GRID = plain_market(
 )
 
 
-LEAVES_DUST = pytest.mark.xfail(reason="a keeper's largest size may leave less than an order", strict=True)
-
-
 @pytest.mark.exchange(markets=(GRID,), vault=NO_BREAKER)
 @BOTH_SIDES
 @pytest.mark.parametrize(
     "most, distance",
-    [
-        *((most, distance) for most in (None, "0.05", "0.1", "0.35") for distance in (600, 930)),
-        pytest.param("0.95", 930, marks=LEAVES_DUST),
-    ],
+    [(most, distance) for most in (None, "0.05", "0.1", "0.35", "0.95") for distance in (600, 930)],
 )
 def test_no_dust_is_left_that_nobody_would_liquidate(
     exchange: Exchange, keeper: Actor, maker: Actor, side: int, most: object, distance: int

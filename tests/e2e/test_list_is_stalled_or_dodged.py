@@ -160,7 +160,6 @@ def test_nothing_that_a_listed_account_can_do_makes_the_others_bear_more_than_th
 
 
 @BOTH_SIDES
-@pytest.mark.xfail(reason="an account that somebody else hands in first spoils a keeper's call", strict=True)
 def test_a_front_runner_cannot_make_a_keepers_batch_fail(
     exchange: Exchange, keeper: Actor, loser: Actor, side: int
 ) -> None:

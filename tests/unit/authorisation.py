@@ -114,7 +114,6 @@ REFUSALS = {
     "access: not pending owner",
     "book: not the liquidator",
     "clearinghouse: not authorised",
-    "clearinghouse: not the book",
     "oracle: not reporter",
     "vault: not clearinghouse",
     "vault: not liquidator",

@@ -44,7 +44,6 @@ OPEN = {
 }
 GATES = {
     "clearinghouse: not authorised",
-    "clearinghouse: not the book",
     "book: not the liquidator",
     "access: not owner",
     "access: not owner or guardian",
