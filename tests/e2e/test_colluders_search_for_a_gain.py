@@ -138,13 +138,20 @@ def terms_of_a_sole_quoter(market: MarketParams) -> Callable[[Outcome], int]:
     return allowed
 
 
-@pytest.mark.parametrize("start", ["in cash", "with positions"])
-def test_a_sole_quoter_gains_no_more_than_band_and_slippage(start: str) -> None:
-    """Nobody else quotes. It is a bound by notional, not by the depth of the fund."""
-    openings = ((0, 1, 150, 10_000, 0), (2, 3, 20, 10_000, 0)) if start == "with positions" else ()
-    alone = world(FREE, depth=0, openings=openings)
-    found = hunt(alone, terms_of_a_sole_quoter(FREE), 200)
-    assert found.best.gain <= terms_of_a_sole_quoter(FREE)(found.best) + DUST, str(found)
+HELD = ((0, 1, 150, 10_000, 0), (2, 3, 20, 10_000, 0))
+ALONE = {
+    "in cash": world(FREE, depth=0),
+    "with positions": world(FREE, depth=0, openings=HELD),
+    "beside quotes that are soon used up": world(FREE, depth=1, spread=1_000, openings=HELD),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_sole_quoter_gains_no_more_than_band_and_slippage(name: str) -> None:
+    """Nobody else quotes, or next to nobody. It is a bound by notional, not by the depth of the fund."""
+    allowed = terms_of_a_sole_quoter(FREE)
+    found = hunt(ALONE[name], allowed, 200, nobody_honest_has_lost)
+    assert found.best.gain <= allowed(found.best) + DUST, str(found)
 
 
 def test_the_search_finds_what_there_is() -> None:

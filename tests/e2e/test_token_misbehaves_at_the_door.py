@@ -42,11 +42,23 @@ class Hostile:
         self.owner.send(exchange.parameters, "set_guardian", self.token.address)
         self.victim.mint(1_000)
         self.owner.send(self.token, "mint", self.owner.address, self.units(1_000))
+        self.stake()
         self.order = self.victim.buy(1, 8_500).id
         exchange.actor("bids", deposit=10**6).buy(10, 8_900)
         exchange.move(away(LONG, 700))
         # the second after the price, so that another could be posted
         exchange.wait(1)
+
+    def stake(self) -> None:
+        """The victim stakes 200 in the fund, and may take half of it out."""
+        exchange, victim = self.exchange, self.victim
+        self.owner.send(exchange.vault, "set_staking", True)
+        self.owner.send(exchange.vault, "set_withdrawal_times", 3_600, 86_400)
+        victim.send(self.token, "approve", exchange.vault.address, MAX_UINT)
+        victim.send(exchange.vault, "deposit", self.units(200), victim.address)
+        shares = exchange.vault.view("balanceOf", victim.address)
+        victim.send(exchange.vault, "request_withdraw", shares // 2)
+        exchange.move(10_000, after=3_601)
 
     def units(self, amount: int) -> int:
         """Token units of whole tokens."""
@@ -71,6 +83,7 @@ class Hostile:
         return {
             "account": self.distressed.account,
             "amount": self.units(1),
+            "assets": self.units(1),
             "beneficiary": self.token.address,
             "ids": [victim.account],
             "is_buy": False,
@@ -113,6 +126,10 @@ DOORS: dict[str, Callable[[Hostile], Sent]] = {
         h.exchange.clearinghouse, "withdraw", h.units(100), h.token.address
     ),
     "fund": lambda h: h.owner.send(h.exchange.vault, "fund", h.units(100)),
+    "stake": lambda h: h.victim.send(h.exchange.vault, "deposit", h.units(100), h.victim.address),
+    "claim": lambda h: h.victim.send(
+        h.exchange.vault, "withdraw", h.units(50), h.victim.address, h.victim.address
+    ),
     "sweep": lambda h: h.keeper.send(h.exchange.clearinghouse, "sweep_fees", 0),
     "treasury": lambda h: h.owner.send(h.exchange.parameters, "collect_treasury", 0, h.owner.address),
     "liquidation": lambda h: h.keeper.liquidate(h.distressed, with_deleverage=True),
@@ -177,7 +194,8 @@ def test_re_entry_through_every_function_gains_nothing(hostile: Hostile, door: s
 def test_the_lock_of_a_contract_that_moves_tokens_is_shut(hostile: Hostile, door: str) -> None:
     """No function of the contract that is at the door, and nothing that reaches it through another."""
     exchange = hostile.exchange
-    at_the_door = {"fund": "InsuranceVault", "liquidation": "Liquidator"}.get(door, "Clearinghouse")
+    vault = dict.fromkeys(("fund", "stake", "claim"), "InsuranceVault")
+    at_the_door = (vault | {"liquidation": "Liquidator"}).get(door, "Clearinghouse")
     for call in calls(at_the_door):
         target = hostile.contract(at_the_door)
         assert target is not None
@@ -216,6 +234,10 @@ def test_whatever_it_does_for_a_while_everybody_is_paid_afterwards(
 ) -> None:
     """The call fails as a whole with words, or what it booked is what arrived; no payout is lost."""
     exchange, victim = hostile.exchange, hostile.victim
+    if mode == LIE and door in PAYS_OUT:
+        request.applymarker(
+            pytest.mark.xfail(reason="a payout that only seems to be made is lost", strict=True)
+        )
     belongs = victim.collateral + victim.tokens * exchange.unit()
     hostile.set(mode, 100)
     try:
@@ -234,6 +256,11 @@ def test_whatever_it_does_for_a_while_everybody_is_paid_afterwards(
         away_with = 100 * WAD if door == "withdraw to the token" and not failed else 0
         assert present == belongs - away_with - (0 if away_with else fee)
     # the run on the bank
+    if door != "liquidation":
+        # a liquidation that the fund covers is borne by the stakers
+        left = exchange.vault.view("maxRedeem", victim.address)
+        paid = victim.send(exchange.vault, "redeem", left, victim.address, victim.address).value
+        assert paid >= hostile.units(50 if door == "claim" and not failed else 100) - 2
     for actor in exchange.actors.values():
         actor.cancel_all()
         if actor.withdrawable:
