@@ -333,10 +333,9 @@ def _bankruptcy_price(account: uint256, market: uint256, size: int256) -> int256
     equity, initial, maintenance = staticcall Clearinghouse(clearinghouse).health(account)
     mark: int256 = self._mark(market)
     here: int256 = self._maintenance(market, fixed_point._ceil_div(abs(size) * mark, WAD))
-    share: int256 = fixed_point._ceil_div(equity * here, maintenance) * WAD
     if size < 0:
-        return mark + fixed_point._floor_div(share, -size)
-    return mark - fixed_point._ceil_div(share, size)
+        return mark + fixed_point._floor_div(fixed_point._floor_div(equity * here, maintenance) * WAD, -size)
+    return mark - fixed_point._ceil_div(fixed_point._ceil_div(equity * here, maintenance) * WAD, size)
 
 
 @internal

@@ -81,6 +81,23 @@ def test_the_last_ids_are_used_and_then_no_more(exchange: Exchange, last: Actor)
     assert exchange.book.view("orders_of", U32) == [U32 - 1, U32]
 
 
+def test_slots_are_packed_as_documented(exchange: Exchange, last: Actor) -> None:
+    """Occupancy and seven slots in an account's word 0, eight slots in each after it."""
+    set_next_id(exchange, U32 - 2 * SLOTS)
+    ids = [last.sell("0.1", 10_001).id for _ in range(SLOTS)]
+    for order_id in ids[10::5]:
+        last.cancel(order_id)
+        ids[ids.index(order_id)] = 0
+    occupied = sum(1 << slot for slot, order_id in enumerate(ids) if order_id)
+    words = [ids[:7], ids[7:15], ids[15:23], ids[23:31], ids[31:]]
+    for number, slots in enumerate(words):
+        word = sum(order_id << 32 * place for place, order_id in enumerate(slots))
+        key = last.account << 3 | number
+        assert exchange.word(exchange.book, "order_slots.slots", key) == word | (
+            0 if number else occupied << 224
+        )
+
+
 @pytest.mark.parametrize("step", [1, 3, 5, 31])
 def test_queues_and_slots_hold_with_the_largest_ids(exchange: Exchange, last: Actor, step: int) -> None:
     """32 orders on four levels; every one is found, filled or cancelled where it is, whatever the order."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from perpsim.chain import Revert
 
@@ -195,6 +197,47 @@ def test_settings_leave_the_last_price_alone(oracle, roles):
     assert oracle.view("latest", 7) == (PRICE, time)
     assert oracle.view("max_age", 7) == 86_400
     assert oracle.view("max_move", 7) == 10 * WAD
+
+
+@settings(max_examples=30)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.integers(0, 7),
+            st.one_of(
+                st.tuples(st.just("post"), st.integers(1, MAX_PRICE), st.integers(0, 30)),
+                st.tuples(st.just("set_max_age"), st.integers(1, 86_400)),
+                st.tuples(st.just("set_max_move"), st.integers(0, 10 * WAD)),
+            ),
+        ),
+        max_size=25,
+    )
+)
+def test_prices_and_settings_of_all_markets_are_kept_apart(deploy, clearinghouse, roles, steps):
+    oracle = deploy("PriceOracle", clearinghouse.address, roles.owner)
+    oracle.send(roles.owner, "set_reporter", roles.reporter, True)
+    quotes, ages, moves = (
+        {m: (0, 0) for m in range(8)},
+        dict.fromkeys(range(8), 60),
+        dict.fromkeys(range(8), 0),
+    )
+    for market, (function, value, *ago) in steps:
+        pass_time(oracle, 31)
+        if function == "post":
+            time = now(oracle) - ago[0]
+            last = quotes[market][0]
+            near = last * moves[market] // WAD if moves[market] and last else MAX_PRICE
+            price = max(min(value, last + near, MAX_PRICE), last - near, 1)
+            if ago[0] > ages[market]:
+                continue
+            oracle.send(roles.reporter, "post", market, price, time)
+            quotes[market] = (price, time)
+        else:
+            oracle.send(roles.owner, function, market, value)
+            (ages if function == "set_max_age" else moves)[market] = value
+        assert {m: oracle.view("latest", m) for m in range(8)} == quotes
+        assert {m: oracle.view("max_age", m) for m in range(8)} == ages
+        assert {m: oracle.view("max_move", m) for m in range(8)} == moves
 
 
 def test_a_price_is_fresh_as_long_as_its_age_allows(oracle, roles):
