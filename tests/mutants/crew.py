@@ -80,7 +80,7 @@ class Run:
         self.texts = {name: (sources / name).read_text() for name in {m.file for m in drawn}}
         self.hashes = {name: digest_of([sources / name]) for name in self.texts}
         trees = [p for t in ("contracts", "tests") for p in (root / t).rglob("*") if p.suffix in SUFFIXES]
-        self.context = digest_of(p for p in trees if "mutants" not in p.parts)
+        self.context = digest_of(p for p in trees if "mutants" not in p.relative_to(root).parts)
         self.builds = made_of(sources)
         self.now: dict[str, Result] = {}
         #: fingerprint -> whose it is

@@ -28,8 +28,10 @@ SUITES = ("tests/unit", "tests/fuzz")
 #: not about the contracts; or about what they cost, which almost any mutant changes
 IGNORED = (
     "tests/unit/chain",
+    "tests/unit/deleveraging",
     "tests/unit/market",
     "tests/unit/report",
+    "tests/unit/simulation",
     "tests/unit/test_cli.py",
     "tests/unit/test_deleverage_gas.py",
     "tests/unit/test_gas_table.py",
