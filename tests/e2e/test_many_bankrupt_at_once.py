@@ -7,6 +7,7 @@ import random
 import pytest
 from support import BOTH_SIDES, Actor, Exchange, fresh
 from support.distress import away, distress_market, positioned
+from support.lists import ALL, by_list, hand_in_whole, planned
 
 from perpsim.protocol import ProtocolParams
 
@@ -83,3 +84,54 @@ def test_what_a_deleveraging_ruins_is_taken_next(exchange: Exchange, side: int) 
         assert calls <= len(everyone)
     assert calls >= 8 and exchange.clearinghouse.view("unpaid", 0) == 0
     exchange.check_invariants(dust=10**7, size_dust=100)
+
+
+@pytest.mark.exchange(markets=(MARKET,))
+@BOTH_SIDES
+@pytest.mark.parametrize("policy", ALL)
+def test_by_list_the_order_changes_who_is_taken_and_not_how_much(
+    exchange: Exchange, side: int, policy: str
+) -> None:
+    """Whom a list takes for which of them depends on who comes first; what all of it costs the winners is
+    the deficits, in any order, and nobody is ruined by it."""
+    by_list(exchange, policy)
+    losers = ruined(exchange, side, 8)
+    winners = [exchange.actor(f"winner {i}") for i in range(3)]
+    keeper = exchange.actor("keeper", deposit=1)
+    deficit = -sum(loser.equity for loser in losers)
+    start = sum(winner.equity for winner in winners)
+    draw = random.Random(side)
+    for _ in range(4):
+        with exchange.isolated():
+            for loser in draw.sample(losers, len(losers)):
+                accounts, _ = planned(exchange, loser, policy)
+                hand_in_whole(keeper, loser, accounts)
+            assert abs(start - sum(winner.equity for winner in winners) - deficit) <= 10**7
+            assert all(actor.equity >= 0 for actor in (*winners, *losers))
+            exchange.check_invariants(dust=10**7, size_dust=100)
+
+
+@BOTH_SIDES
+def test_by_list_each_costs_gas_by_the_counterparties_and_not_by_the_bankrupt(side: int) -> None:
+    """By the listed account no dearer in the longer list, and the same for each of ten in a row."""
+    costs = {}
+    for crowd in (10, 20):
+        exchange = fresh(ProtocolParams(markets=(MARKET,)), flush_every=1)
+        by_list(exchange, "queue-bitmex")
+        losers = [exchange.actor(f"loser {i}", deposit=1_000) for i in range(10)]
+        for i in range(crowd):
+            winner = exchange.actor(f"winner {i}", deposit=10_000 + i)
+            for loser in losers:
+                exchange.open(side, loser, winner, f"{1 / crowd:.3f}", 10_000)
+        exchange.move(away(side, 1_800))
+        keeper = exchange.actor("keeper", deposit=1)
+        costs[crowd] = []
+        for loser in losers[:9]:
+            accounts, _ = planned(exchange, loser, "queue-bitmex")
+            sent = hand_in_whole(keeper, loser, accounts)
+            # those that are taken leave the list
+            costs[crowd].append(sent.gas / len(accounts))
+            assert loser.size() == 0
+    for per_account in costs.values():
+        assert max(per_account[1:7]) < 100_000
+    assert costs[20][1] <= costs[10][1]
