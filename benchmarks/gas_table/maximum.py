@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gas_table.bench import GOOD_TILL_CANCEL, IMMEDIATE, INDEX, Bench
+from gas_table.bench import BLOCK, GOOD_TILL_CANCEL, IMMEDIATE, INDEX, Bench
 from gas_table.lists import HALF, ONE, PRO_RATA, QUEUE, check
 from gas_table.load import BOTH_WALKS, FILLS, LOT, MARKETS, ORDERS, SIZE, STEP, TICK, Load
 from gas_table.vault import COOLDOWN, TOKENS, stakers
@@ -21,7 +21,7 @@ HANDED = 64
 
 
 def orders() -> dict[str, int]:
-    """Orders, cancels and withdrawals of an account with positions everywhere."""
+    """Orders, cancels and withdrawals of an account with positions everywhere; index prices."""
     load, gas = Load(2 * FILLS), {}
     with load.undone():
         trader, _ = load.trader(True)
@@ -52,6 +52,10 @@ def orders() -> dict[str, int]:
         gas["withdraw, 8 positions"] = load.gas(trader, "clearinghouse", "withdraw", 10**6)
     with load.undone():
         gas["withdraw, 8 positions to settle first"] = _settled(load)
+    markets, now = list(range(MARKETS)), load.chain.pending_timestamp
+    gas["index prices of 8 markets, posted at once"] = load.gas(
+        load.protocol.owner, "oracle", "post_many", markets, [INDEX + wad(1)] * MARKETS, now + BLOCK
+    )
     return gas
 
 
@@ -79,8 +83,12 @@ def _settled(load: Load) -> int:
 
 
 def liquidations() -> dict[str, int]:
-    """Liquidations in one and in two walks, each fill against another maker on another level."""
+    """Liquidations in one and in two walks, each fill against another maker on another level. The vault has a
+    breaker, and a cap for the market, and has been idle for longer than its breaker looks back."""
     load, gas = Load(BOTH_WALKS + 1, fund=1_000_000), {}
+    load.send(load.protocol.owner, "vault", "set_breaker", wad("0.3"), wad("0.25"))
+    load.send(load.protocol.owner, "vault", "set_cap", 0, TOKENS)
+    load.tick(9 * 3600)
     with load.undone():
         receipt = _liquidated(load, FILLS)
         assert not load.events(receipt, "Cover")

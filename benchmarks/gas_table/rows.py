@@ -76,6 +76,7 @@ MAXIMUM: dict[str, Row] = {
     "each further listed account with 8 positions, closed partly": Row(bound=180_000),
     "hand in 64 accounts with 8 positions, the worst hints": Row(bound=9_000_000),
     "report an account with 8 positions to the vault, the 8th": Row(bound=1_100_000),
+    "index prices of 8 markets, posted at once": Row(bound=600_000),
     "claim from the vault, 8 reported accounts with 8 positions": Row(bound=1_300_000),
 }
 
