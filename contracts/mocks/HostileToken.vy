@@ -6,7 +6,8 @@
 @notice An ERC-20 that misbehaves as it is told, for tests. Anyone may mint and set it up.
 @dev What transfer and transferFrom do, by mode:
       0 normal        as it should be
-      1 re-enter      move the tokens, then call `target` with `payload` and count whether that succeeded
+      1 re-enter      move the tokens, then call `target` with `payload`, count whether that succeeded and
+                      keep the first word of what it answered
       2 false         move nothing, return False
       3 silent        move the tokens, return nothing, like some old tokens
       4 fee           keep `fee_bps` of the amount from the receiver
@@ -53,6 +54,7 @@ payload: public(Bytes[1024])
 re_entering: bool
 attempts: public(uint256)
 successes: public(uint256)
+answer: public(Bytes[32])
 
 
 event Transfer:
@@ -201,8 +203,12 @@ def _transfer(sender: address, to: address, amount: uint256):
     if mode == RE_ENTER and not self.re_entering:
         self.re_entering = True
         self.attempts += 1
-        if raw_call(self.target, self.payload, revert_on_failure=False):
+        success: bool = False
+        answer: Bytes[32] = b""
+        success, answer = raw_call(self.target, self.payload, max_outsize=32, revert_on_failure=False)
+        if success:
             self.successes += 1
+            self.answer = answer
         self.re_entering = False
 
 
