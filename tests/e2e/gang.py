@@ -134,8 +134,8 @@ class Play:
         vault = self.exchange.vault
         return int(vault.view("convertToAssets", vault.view("balanceOf", actor.address)))
 
-    def value(self, sequence: Sequence, telling: bool = False) -> Outcome:
-        """Play a sequence. `telling`: write down in `told` what is done."""
+    def value(self, sequence: Sequence, *, telling: bool = False, sound: bool = False) -> Outcome:
+        """Play a sequence. `telling`: write down in `told` what is done; `sound`: check the books then."""
         self.told = []
         with self.exchange.isolated():
             self.receipts = []
@@ -143,6 +143,8 @@ class Play:
                 line = self.step(gene)
                 if telling:
                     self.told.append(line)
+            if sound:
+                self.exchange.check_invariants(dust=10**13)
             return self._outcome()
 
     def _outcome(self) -> Outcome:
@@ -421,7 +423,7 @@ def search(
             else:
                 pool = list(elites.values())
                 candidate = changed(draw.choice(pool)[1], draw.choice(pool)[1])
-            outcome = play.value(candidate)
+            outcome = play.value(candidate, sound=count % 20 == 0)
             count += 1
             assert check(outcome), f"{candidate} comes to {outcome}"
             score = outcome.gain - allowed(outcome)

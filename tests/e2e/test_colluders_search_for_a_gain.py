@@ -107,6 +107,14 @@ MOVED = {
     "two markets": world(
         distress_market(), distress_market(), openings=(*FALLEN, (3, 0, 3, 10_000, 1)), move=-1_400, fund=500
     ),
+    "two markets, a queue": world(
+        distress_market(),
+        distress_market(),
+        openings=(*FALLEN, (3, 0, 3, 10_000, 1), (1, 4, 8, 10_000, 1)),
+        move=-1_400,
+        fund=0,
+        policy="queue-binance",
+    ),
     "a queue": world(distress_market(), openings=FALLEN, move=-1_500, fund=0, policy="queue-bitmex"),
     "pro rata": world(distress_market(), openings=FALLEN, move=-1_700, fund=0, policy="pro-rata"),
     "stakes in the fund": world(
