@@ -110,7 +110,7 @@ MOVED = {
     "two markets, a queue": world(
         distress_market(),
         distress_market(),
-        openings=(*FALLEN, (3, 0, 3, 10_000, 1), (1, 4, 8, 10_000, 1)),
+        openings=(*FALLEN, (3, 0, 3, 10_000, 1), (1, 4, 3, 10_000, 1)),
         move=-1_400,
         fund=0,
         policy="queue-binance",
