@@ -395,6 +395,7 @@ def standing(account: uint256, market: uint256) -> IClearinghouse.Standing:
         stale=accounts._any_stale(account, a.held),
         entry=a.entry,
         collateral=a.collateral,
+        open_interest=m.open_interest,
     )
 
 

@@ -216,7 +216,8 @@ def deleverage_by_list(
     if open_for == 0:
         self._require_liquidatable(standing)
         done = self._close_on_book(account, market, convert(abs(standing.size), uint256), standing, params)
-        left = adl_list._standing(account, market)
+        if done.closed != 0:
+            left = adl_list._standing(account, market)
     else:
         assert open_for == account, "list: open for another account"
     deleveraged: bool = left.equity < 0 and left.size != 0 and not done.more
@@ -414,7 +415,9 @@ def _liquidate(
     done: Done = self._close_on_book(account, market, wanted, standing, params)
     deleveraged: bool = False
     if with_deleverage and done.closed < target and not done.more:
-        left: IClearinghouse.Standing = adl_list._standing(account, market)
+        left: IClearinghouse.Standing = standing
+        if done.closed != 0:
+            left = adl_list._standing(account, market)
         if left.equity < 0 and left.size != 0 and adl_list._by_index(market, left):
             done = self._deleverage_by_index(account, market, done, left)
             deleveraged = True
@@ -720,7 +723,8 @@ def _pay_keeper(market: uint256, reward: uint256, penalty: uint256, deleveraged:
     asked: uint256 = 0
     if reward > from_penalty:
         units: uint256 = (reward - from_penalty) // unit
-        if units > 0:
+        # after a deleveraging the pool is mostly empty; asking it is dearer than looking
+        if units > 0 and (not deleveraged or staticcall Vault(vault).pool_assets(market) != 0):
             from_vault = (extcall Vault(vault).reward(market, units)) * unit
         if deleveraged:
             asked = reward - from_penalty - from_vault

@@ -72,6 +72,8 @@ struct Task:
     # what the account receives for its whole position, and what that is worth at the mark (WAD, signed)
     quote: int256
     worth: int256
+    # of the market (WAD size)
+    open_interest: uint256
     # rows taken in, weights of these and all that are still to come, and whether none are
     count: uint256
     weight: uint256
@@ -249,6 +251,7 @@ def _task(market: uint256, account: uint256, standing: IClearinghouse.Standing) 
         ),
         quote=quote,
         worth=worth,
+        open_interest=convert(standing.open_interest, uint256),
         count=0,
         weight=0,
         whole=True,
@@ -322,7 +325,7 @@ def _take_in(task: Task) -> Task:
         size += candidate.size
         ready.weight += row.weight
         ready.count = i + 1
-    assert self._is_complete(task.case.market, size), "list: incomplete"
+    assert self._is_complete(task, size), "list: incomplete"
     return ready
 
 
@@ -338,13 +341,12 @@ def _precedes(first: uint256, second: uint256) -> bool:
 
 
 @internal
-@view
-def _is_complete(market: uint256, size: uint256) -> bool:
+@pure
+def _is_complete(task: Task, size: uint256) -> bool:
     """
-    @notice Whether sizes (WAD) add up to a side's open interest, but for dust.
+    @notice Whether sizes (WAD) add up to the side's open interest, but for dust.
     """
-    open_interest: int256 = (staticcall IClearinghouse(HOUSE).market_words(market))[4] >> 144
-    return size + DUST >= convert(open_interest, uint256)
+    return size + DUST >= task.open_interest
 
 
 @internal
@@ -531,7 +533,7 @@ def _take_out(task: Task, most: uint256) -> Task:
     """
     ready: Task = task
     open: OpenList = self.open_lists[task.case.market]
-    assert self._is_complete(task.case.market, open.size), "list: incomplete"
+    assert self._is_complete(task, open.size), "list: incomplete"
     ready.weight = open.weight
     base: uint256 = open.number << 32
     for i: uint256 in range(min(most, MAX_LISTED), bound=MAX_LISTED):

@@ -14,7 +14,7 @@ from perpsim.chain import ENGINES
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 #: README.md says why
-OVER_TARGET = {"deposit, again", "deleverage by list, 1 counterparty"}
+OVER_TARGET = {"deposit, again"}
 
 
 @pytest.fixture(scope="module")
