@@ -16,8 +16,9 @@ _GAS_ORDER = 3_000_000
 _GAS_CANCEL = 1_500_000
 _GAS_SMALL = 400_000
 _GAS_LIQUIDATION = 6_000_000
-_GAS_LIST = 1_500_000
-_GAS_LISTED = 25_000
+# Bid for a list (wei per gas): it must run ahead of its block, also of those who wait from earlier ones, or an
+# account that moves in between is no longer where the list has it.
+_AHEAD = 1
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Desk:
         self._liquidate = liquidations.functions["liquidate"].encode
         self._open_list = liquidations.functions["open_list"].encode
         self._by_list = liquidations.functions["deleverage_by_list"].encode
+        self._hand_in = liquidations.functions["hand_in"].encode
+        self._execute = liquidations.functions["execute_list"].encode
         self._end_list = liquidations.functions["end_list"].encode
         self._post = prices.functions["post"].encode
 
@@ -122,11 +125,24 @@ class Desk:
         data = self._open_list(account, self.market)
         return Tx(sender, self._liquidator, data, _GAS_LIQUIDATION, arrival=arrival)
 
-    def deleverage_by_list(self, sender: str, account: int, listed: Sequence[int], arrival: float) -> Tx:
+    def deleverage_by_list(
+        self, sender: str, account: int, listed: Sequence[int], gas: int, arrival: float
+    ) -> Tx:
         """Hand in the complete other side, sorted."""
         data = self._by_list(account, self.market, pack_ids(listed))
-        gas = _GAS_LIST + _GAS_LISTED * len(listed)
-        return Tx(sender, self._liquidator, data, gas, arrival=arrival)
+        return Tx(sender, self._liquidator, data, gas, _AHEAD, arrival=arrival)
+
+    def hand_in(
+        self, sender: str, accounts: Sequence[int], hints: Sequence[int], gas: int, arrival: float
+    ) -> Tx:
+        """Insert accounts into the open list, each after its hint (0: at its head)."""
+        data = self._hand_in(self.market, list(accounts), list(hints))
+        return Tx(sender, self._liquidator, data, gas, _AHEAD, arrival=arrival)
+
+    def execute_list(self, sender: str, count: int, gas: int, arrival: float) -> Tx:
+        """Let the first accounts of the open list bear what they have to."""
+        data = self._execute(self.market, count)
+        return Tx(sender, self._liquidator, data, gas, _AHEAD, arrival=arrival)
 
     def end_list(self, sender: str, arrival: float) -> Tx:
         """End a list that is too late, or whose account is saved."""

@@ -2,13 +2,14 @@
 
 A strategy chooses whom to liquidate. Where the market deleverages by list, `plan` makes of it what to send:
 a bankrupt account that neither book nor fund can finish gets a list, opened at the end of one block and
-handed in at the very beginning of the next, so that the market is frozen for nobody else's transaction.
+handed in at the very beginning of the next, so that the market is frozen for nobody else's transaction, or,
+where the list is too long for a block, of the next few.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,8 +17,8 @@ import numpy as np
 
 from perpsim.agents.base import FloatArray, IntArray, View
 from perpsim.agents.desk import Desk
+from perpsim.agents.listing import Step
 from perpsim.chain import Tx
-from perpsim.deleveraging.packing import MAX_IDS
 from perpsim.simulation.market_state import OpenList
 from perpsim.simulation.scenario import Keeper
 
@@ -100,8 +101,8 @@ def _calls(sight: Sight, keeper: Keeper, order: IntArray) -> list[Call]:
 
 @dataclass(frozen=True)
 class ListRules:
-    """Positions from `list_from` (quote units) up need a list. For `turn` seconds a list belongs to the
-    keeper who has opened it; after that others complete it, too."""
+    """Positions from `list_from` (quote units) up need a list. It belongs to the keeper who has opened it;
+    when nothing came of it for `turn` seconds others go on with it, too."""
 
     list_from: float
     turn: int
@@ -114,7 +115,10 @@ def plan(sight: Sight, keeper: Keeper, address: str, rules: ListRules) -> Plan:
     if found is not None:
         if sight.time >= found.deadline or sight.open_equity >= 0:
             return Plan([], ends=True)
-        completes = address == found.keeper or sight.time > found.opened + rules.turn
+        completes = address == found.keeper or sight.time > found.moved + rules.turn
+        if found.moved > found.opened:
+            # It is handed in in parts: the market stays frozen for a while.
+            return Plan([], completes=completes)
         # Whoever opened it is expected to be done before anything else in this block.
         calls = [call for call in calls if call.account != found.account]
     if sight.time < sight.by_index_until:
@@ -133,11 +137,11 @@ _FIRST, _LAST = 0.0, 0.99
 
 @dataclass(frozen=True)
 class Listing:
-    """How a market deleverages by list. `listed` gives the complete other side of a bankrupt account at a
-    time (seconds), in the order of the policy; nobody where there is nothing to share out."""
+    """How a market deleverages by list. `steps` tells what to send for the list of a bankrupt account in a
+    block at a time (seconds)."""
 
     rules: ListRules
-    listed: Callable[[int, int], list[int]]
+    steps: Callable[[int, int], Sequence[Step]]
 
 
 @dataclass
@@ -214,9 +218,8 @@ class Keepers:
             txs.append(desk.end_list(address, _FIRST))
         if chosen.completes and self._listing is not None and view.open_list is not None:
             account = view.open_list.account
-            listed = self._listing.listed(account, view.time)
-            if 0 < len(listed) <= MAX_IDS:
-                txs.append(desk.deleverage_by_list(address, account, listed, _FIRST))
+            for step in self._listing.steps(account, view.time):
+                txs.append(step.tx(desk, address, account, _FIRST))
         return txs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,7 @@ class Indexer:
             self._keeper = event.keeper
 
         def opened(event: Any, time: int) -> None:
-            found = OpenList(event.account, self._keeper, time, event.deadline)
+            found = OpenList(event.account, self._keeper, time, time, event.deadline)
             self.states[event.market].open_list = found
 
         def ended(event: Any, time: int) -> None:
@@ -128,7 +129,18 @@ class Indexer:
             if event.timed_out:
                 state.by_index_until = time + timeouts[event.market]
 
-        return {"Liquidated": liquidated, "ListOpened": opened, "ListEnded": ended}
+        def moved(event: Any, time: int) -> None:
+            state = self.states[event.market]
+            if state.open_list is not None:
+                state.open_list = replace(state.open_list, moved=time)
+
+        return {
+            "Liquidated": liquidated,
+            "ListOpened": opened,
+            "ListExtended": moved,
+            "DeleverageList": moved,
+            "ListEnded": ended,
+        }
 
     # accounts
 

@@ -26,11 +26,15 @@ SHORT = 1
 
 @dataclass(frozen=True)
 class OpenList:
-    """A list for which a market is frozen: account and keeper by number and address, times in seconds."""
+    """A list for which a market is frozen: account and keeper by number and address, times in seconds.
+
+    `moved` is when it last got on: some accounts were handed in or asked; when it was `opened` at first.
+    """
 
     account: int
     keeper: str
     opened: int
+    moved: int
     deadline: int
 
 

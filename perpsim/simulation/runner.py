@@ -62,6 +62,8 @@ class Simulation:
         self._volatility = volatility(path)
         self._follow()
         self.cast: Cast = prepare(scenario, protocol, self.counterparties, rng)
+        if self.cast.lists is not None:
+            self.log.follow(protocol.liquidator.address, self.cast.lists.handlers())
         self.metrics = Metrics(self.indexer, self.ledger, self.cast.traders.members.ids)
         self.keepers: list[Desked] = self.cast.keepers.keepers
         self.invariants = Invariants(protocol, self.indexer, self.ledger, scenario.checks.window)

@@ -19,6 +19,7 @@ from perpsim.chain import Chain, Interface, Log, Receipt, Tx, open_chain
 from perpsim.deleveraging.policies import policy_named
 from perpsim.protocol import BY_INDEX, MAX_UINT, Contract, Protocol, deploy, wad
 from perpsim.simulation.counterparties import Counterparties
+from perpsim.simulation.list_book import ListBook
 from perpsim.simulation.parameters import protocol_params
 from perpsim.simulation.scenario import Scenario
 
@@ -60,6 +61,7 @@ class Cast:
     traders: LeveragedTraders
     populations: list[Population]
     members: list[tuple[str, Members]]
+    lists: ListBook | None = None
     logs: list[Log] = field(default_factory=list)
     _keepers_by_account: dict[int, Desked] = field(default_factory=dict)
 
@@ -177,13 +179,14 @@ def _cast(
         seconds,
         scenario.markets[0].tiers[0].initial,
     )
+    lists = _list_book(scenario, desk.market, counterparties)
     keepers = Keepers(
         [
             Desked(config, chain.account(FIRST_KEEPER + number).address)
             for number, config in enumerate(agents.keepers)
         ],
         desk,
-        _listing(scenario, desk.market, counterparties),
+        _listing(scenario, desk.market, lists),
     )
     reporter = Reporter(agents.oracle, desk, chain.account(REPORTER).address, seconds)
     crowd: list[MarketMakers | IndexArbitrageurs | MomentumTraders | NoiseTraders | LeveragedTraders]
@@ -194,22 +197,24 @@ def _cast(
         traders=traders,
         populations=[*crowd, keepers],
         members=[(population.role, population.members) for population in crowd],
+        lists=lists,
     )
 
 
-def _listing(scenario: Scenario, market: int, counterparties: Counterparties) -> Listing | None:
-    """How the keepers of a market make lists; None where it deleverages by index."""
+def _list_book(scenario: Scenario, market: int, counterparties: Counterparties) -> ListBook | None:
+    """What keepers know of a market's lists; None where it deleverages by index."""
     terms = scenario.markets[market]
     if terms.adl == BY_INDEX:
         return None
-    policy = policy_named(terms.adl)
+    return ListBook(counterparties, policy_named(terms.adl), market, scenario.clock.gas_limit)
 
-    def listed(account: int, time: int) -> list[int]:
-        case = counterparties.case(account, market, time)
-        return [] if case is None else counterparties.listed(policy, case, time)
 
-    rules = ListRules(float(terms.liquidation.adl_list_from), scenario.clock.seconds_per_block)
-    return Listing(rules, listed)
+def _listing(scenario: Scenario, market: int, book: ListBook | None) -> Listing | None:
+    """How the keepers of a market make lists."""
+    if book is None:
+        return None
+    least = float(scenario.markets[market].liquidation.adl_list_from)
+    return Listing(ListRules(least, scenario.clock.seconds_per_block), book.steps)
 
 
 def make_desk(scenario: Scenario, protocol: Protocol, market: int = 0) -> Desk:

@@ -26,7 +26,7 @@ from perpsim.simulation.runner import Simulation
 from perpsim.simulation.scenario import Keeper, Outage
 
 RULES = ListRules(list_from=500.0, turn=12)
-OPENED = OpenList(account=4, keeper="0xopener", opened=1_000, deadline=1_300)
+OPENED = OpenList(account=4, keeper="0xopener", opened=1_000, moved=1_000, deadline=1_300)
 
 
 def sight(fund: float = 1e6, block: int = 0, **lists: Any) -> Sight:
@@ -123,6 +123,15 @@ def test_who_opened_a_list_completes_it_and_the_others_wait_a_turn() -> None:
     assert planned(replace(found, time=1_024)).completes
 
 
+def test_while_a_list_is_handed_in_in_parts_nothing_else_is_tried() -> None:
+    parts = replace(OPENED, moved=1_012)
+    found = sight(fund=0.0, time=1_024, open_list=parts, open_equity=-5.0)
+    assert planned(found) == Plan([])
+    assert planned(found, "0xopener") == Plan([], completes=True)
+    # It has stood still for longer than a turn.
+    assert planned(replace(found, time=1_036)) == Plan([], completes=True)
+
+
 def test_the_next_list_is_opened_in_the_block_that_completes_the_last() -> None:
     crowd = replace(sight(fund=0.0), equity=np.array([-10.0, -50.0, 1.0, 40.0]))
     found = replace(crowd, time=1_012, open_list=OPENED, open_equity=-5.0)
@@ -142,7 +151,7 @@ def test_without_anybody_to_make_lists_markets_thaw_and_go_by_index(smoke: Calla
     simulation = smoke("fund.initial=0", "checks.every=1", "markets.0.liquidation.adl_timeout=60")
     keepers = simulation.cast.keepers
     assert keepers._listing is not None
-    keepers._listing = replace(keepers._listing, listed=lambda account, time: [])
+    keepers._listing = replace(keepers._listing, steps=lambda account, time: [])
     assert simulation.run()
     receipts = simulation.ledger.adl
     assert len(receipts) > 3
