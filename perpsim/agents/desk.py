@@ -16,8 +16,8 @@ _GAS_ORDER = 3_000_000
 _GAS_CANCEL = 1_500_000
 _GAS_SMALL = 400_000
 _GAS_LIQUIDATION = 6_000_000
-# Bid for a list (wei per gas): it must run ahead of its block, also of those who wait from earlier ones, or an
-# account that moves in between is no longer where the list has it.
+# Bid for a list (wei per gas): it must run ahead of its block, also of those who wait from earlier ones, or
+# an account that moves in between is no longer where the list has it.
 _AHEAD = 1
 
 
