@@ -18,8 +18,8 @@ from ethereum.ercs import IERC4626
 from contracts.modules import access
 from contracts.modules import doubts
 from contracts.modules import token_transfer
-from contracts.modules import vault_caps as caps
-from contracts.modules import vault_ledger as book
+from contracts.modules import vault_caps
+from contracts.modules import vault_ledger
 from contracts.modules import vault_pools as pools
 from contracts.modules import vault_price as price
 from contracts.modules import vault_shares as stock
@@ -31,10 +31,10 @@ implements: IERC20Detailed
 implements: IERC4626
 
 initializes: access
-initializes: book
-initializes: caps
-initializes: pools[caps := caps, ledger := book]
-initializes: views[vault_caps := caps, vault_ledger := book, pools := pools]
+initializes: vault_ledger
+initializes: vault_caps
+initializes: pools[caps := vault_caps, ledger := vault_ledger]
+initializes: views[pools := pools, vault_caps := vault_caps, vault_ledger := vault_ledger]
 initializes: stock
 initializes: price[pools := pools, stock := stock]
 initializes: doubts[pools := pools]
@@ -134,7 +134,7 @@ def __init__(token: address, owner: address):
     """
     access.__init__(owner)
     decimals: uint8 = staticcall IERC20Detailed(token).decimals()
-    book.__init__()
+    vault_ledger.__init__()
     pools.__init__(convert(decimals, uint256))
     stock.__init__(decimals + 6)
     staking.__init__(token)
@@ -168,7 +168,7 @@ def set_cap(market: uint256, cap: uint256, window: uint256 = DEFAULT_WINDOW):
     @param window Seconds, at most a year.
     """
     access._only_owner()
-    book._check(market, MARKETS - 1)
+    vault_ledger._check(market, MARKETS - 1)
     assert window != 0 and window <= 365 * 86400, "vault: bad window"
     pools._set_cap(market, cap, window)
 
@@ -200,7 +200,7 @@ def set_isolated(market: uint256, isolated: bool):
     @param isolated Whether it is to have its own pool.
     """
     access._only_owner()
-    book._check(market, MARKETS - 1)
+    vault_ledger._check(market, MARKETS - 1)
     assert doubts._may_switch(market), "vault: unsettled"
     if isolated:
         pools._isolate(market)
@@ -253,7 +253,7 @@ def fund_market(market: uint256, amount: uint256) -> uint256:
     @param amount Token units.
     @return Token units that arrived and were booked.
     """
-    book._check(market, MARKETS - 1)
+    vault_ledger._check(market, MARKETS - 1)
     assert pools._pool(market) == market, "vault: not isolated"
     return self._fund(market, amount)
 
@@ -270,7 +270,7 @@ def book_inflow(market: uint256, kind: uint256, amount: uint256):
     @param amount Token units that arrived.
     """
     assert msg.sender == doubts.clearinghouse, "vault: not clearinghouse"
-    book._check(market, MARKETS - 1)
+    vault_ledger._check(market, MARKETS - 1)
     assert kind >= pools.KIND_PENALTY and kind <= pools.KIND_FUND, "vault: unknown kind"
     pools._book_inflow(market, kind, amount)
 
@@ -289,7 +289,7 @@ def cover(market: uint256, amount: uint256) -> uint256:
     self._only_liquidator(market)
     if amount == 0:
         return 0
-    book._book_deficit(market, amount)
+    vault_ledger._book_deficit(market, amount)
     paid: uint256 = 0
     assets: uint256 = 0
     paid, assets = pools._book_outflow(market, amount)
@@ -352,7 +352,7 @@ def token() -> address:
 @view
 def _only_liquidator(market: uint256):
     assert msg.sender == self.liquidator, "vault: not liquidator"
-    book._check(market, MARKETS - 1)
+    vault_ledger._check(market, MARKETS - 1)
 
 
 @internal

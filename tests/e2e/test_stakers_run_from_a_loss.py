@@ -139,7 +139,6 @@ def test_nobody_leaves_while_a_market_is_frozen_for_deleveraging(exchange: Excha
     exchange.move(away(side, 1_100))
     keeper = exchange.actor("keeper")
     keeper.send(exchange.liquidator, "open_list", loser.account, 0)
-    keeper.send(exchange.vault, "report_market", 0)
     assert_shut(exchange, runner)
     exchange.wait(601)
     exchange.actor("anyone").send(exchange.liquidator, "end_list", 0)
