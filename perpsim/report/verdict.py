@@ -93,8 +93,10 @@ def _who(facts: Facts) -> str:
 
 
 def _rule(facts: Facts) -> str:
-    """', queue (BitMEX)', '' where more than one rule had a part in it."""
-    return f", {policy(facts.adl_rules[0])}" if len(facts.adl_rules) == 1 else ""
+    """', queue (BitMEX)', or ', mostly' that where more than one rule had a part in it."""
+    if not facts.adl_rules:
+        return ""
+    return f", {'mostly ' if len(facts.adl_rules) > 1 else ''}{policy(facts.adl_rules[0])}"
 
 
 def _deleveraged(facts: Facts) -> str:

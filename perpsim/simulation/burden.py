@@ -128,7 +128,7 @@ def outcome(policy: str, done: list[Deleveraged]) -> Outcome:
         largest_share=float((borne / winning[winners]).max()) if winners.size else None,
         gini=gini(borne),
         top_share=top_share(borne),
-        losers_share=max(1 - float(borne.sum()) / taken, 0.0) if taken > 0 else None,
+        losers_share=float(burden[winning <= 0].sum()) / taken if taken > 0 else None,
         survival=float(np.abs(end.positions[:, best]).sum()) / held_by_best if held_by_best else None,
         kept=1 - float(burden[best]) / float(winning[best]) if winners.size else None,
         hedges=int(hedged.sum()),

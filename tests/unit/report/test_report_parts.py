@@ -275,3 +275,56 @@ def test_flow_of_a_growing_fund(run_folder: Any) -> None:
     run = load(folder.write())
     flow = money_flow(run, gather(run))
     assert "saved" in {n.key for n in flow.nodes} and "drawn" not in {n.key for n in flow.nodes}
+
+
+# deleveraging
+
+
+def with_lists(folder: Any) -> Any:
+    """Two lists of four: the first goes to the first in line, the second to the first two."""
+    folder.crash(adl=True)
+    rows = []
+    for block, taken in enumerate(((1.0, 0.0, 0.0, 0.0), (2.0, 1.0, 0.0, 0.0))):
+        for place, part in enumerate(taken, start=1):
+            light = 6 - place
+            row = (block, 1_584_000_000 + block, 90 + block, 0, 10 + place, place, light, "7", 2.0)
+            rows.append((*row, part, part * 5_000, part * 40))
+    names = ("block", "time", "account", "market", "counterparty", "place", "light", "key", "size")
+    folder.tables["adl_rows"] = pl.DataFrame(
+        rows, schema=[*names, "taken", "notional", "haircut"], orient="row"
+    )
+    accounts = folder.tables["accounts"]
+    haircut = np.zeros(accounts.height)
+    # Account numbers begin with 1.
+    haircut[[10, 11]] = 120.0, 40.0
+    folder.tables["accounts"] = accounts.with_columns(
+        pl.Series("adl_haircut", haircut), adl_notional=pl.lit(0.0)
+    )
+    return folder
+
+
+def test_who_gave_up_most_stands_first_with_times_and_lights(run_folder: Any) -> None:
+    table = tables_adl.taken(load(with_lists(run_folder()).write()))
+    shown = [[cell[1] for cell in row] for row in table.rows]
+    account, times, lit = (
+        table.heads.index(h) for h in ("Account", "Times taken from a list", "Lights lit the first time")
+    )
+    assert [(row[account], row[times], row[lit]) for row in shown] == [(11, 2, 5), (12, 1, 4)]
+    at = table.heads.index("Share of all haircuts")
+    assert [row[at] for row in shown] == pytest.approx([0.75, 0.25])
+
+
+def test_lights_add_up_to_the_haircut(run_folder: Any) -> None:
+    table = tables_adl.lights(load(with_lists(run_folder()).write()))
+    shown = [[cell[1] for cell in row] for row in table.rows]
+    assert [row[0] for row in shown] == [5, 4, 3, 2, 1]
+    assert [row[1] for row in shown] == [2, 2, 2, 2, 0]
+    assert [row[2] for row in shown] == [2, 1, 0, 0, 0]
+    assert [row[4] for row in shown] == [120.0, 40.0, 0.0, 0.0, 0.0]
+
+
+def test_runs_without_lists_or_deleveragings_have_no_such_tables(run_folder: Any) -> None:
+    quiet = load(run_folder().quiet().write())
+    assert tables_adl.receipts(quiet) is None
+    assert tables_adl.taken(quiet) is None
+    assert tables_adl.lights(quiet) is None

@@ -123,6 +123,23 @@ def test_one_side_and_one_role(share: float, words: str) -> None:
     assert words in people and "(auto-deleveraging: 812 accounts; all leveraged traders)" in people
 
 
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (("queue-bitmex",), "(auto-deleveraging, queue (BitMEX): 812 accounts;"),
+        (("queue-bitmex", "index"), "(auto-deleveraging, mostly queue (BitMEX): 812 accounts;"),
+    ],
+)
+def test_the_rule_of_a_deleveraging_is_named(rules: tuple[str, ...], words: str) -> None:
+    assert words in told(**EMPTIED | {"adl_rules": rules})[1]
+
+
+def test_winners_who_were_charged_were_not_closed() -> None:
+    people = told(**EMPTIED | {"adl_notional": 0.0, "paid_by_adl": 20_000.0, "adl_rules": ("socialise",)})[1]
+    assert "20,000 USD was charged to those in profit (812 accounts; 81 % fell on leveraged traders" in people
+    assert "closed by force" not in people
+
+
 def test_adl_and_socialised() -> None:
     people = told(**EMPTIED | {"paid_by_side": 12_000.0, "shortfall": 1_512_000.0, "charged_accounts": 900})[
         1
