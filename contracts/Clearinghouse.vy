@@ -99,8 +99,8 @@ event Withdrawal:
     collateral: int256
 
 
-# the account bought size for quote, both signed; with size 0 it only paid. For the bankrupt account, which comes last, what
-# went by index is in it
+# the account bought size for quote, both signed; with size 0 quote is added to its entry value. For the bankrupt account,
+# which comes last, what went by index is in it
 event Deleveraged:
     market: indexed(uint256)
     account: indexed(uint256)
@@ -412,7 +412,7 @@ def deleverage(
     @param quantity What is closed by size (WAD).
     @param quote What the account receives for that (WAD, signed).
     @param rows A word a counterparty: quote i128 that it pays (WAD) | size u96 that it closes (WAD) | account u32. With
-                size 0 it only pays.
+                size 0 its profit pays: its entry value changes.
     """
     self._only(self.liquidator)
     m: markets.Market = markets._load(market)
@@ -697,11 +697,12 @@ def _deleverage(
     a: accounts.Account, market: uint256, m: markets.Market, size: int256, quote: int256, bankrupt: uint256
 ):
     """
-    @notice One side of a deleveraging: the account buys `size` for `quote` (WAD, signed); with size 0 it only pays.
+    @notice One side of a deleveraging: the account buys `size` for `quote` (WAD, signed). With size 0 its profit pays: what
+            the position has cost changes.
     """
     after: accounts.Account = a
     if size == 0:
-        after.collateral -= quote
+        after.entry += quote
     else:
         after = accounts._trade(a, size, quote)
     accounts._store(after, market, m)

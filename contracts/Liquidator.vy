@@ -580,8 +580,8 @@ def _after_list(
     before: Done, task: adl_list.Task, standing: IClearinghouse.Standing, outcome: adl_list.Outcome
 ) -> Done:
     """
-    @notice Write the receipt of what a list has borne. Where winners were charged and it was not enough, the position goes
-            by index.
+    @notice Write the receipt of what a list has borne. Where winners were charged and that did not settle it, the position
+            goes by index.
     """
     account: uint256 = task.case.account
     market: uint256 = task.case.market
@@ -604,7 +604,8 @@ def _after_list(
         done.target = 0
         # nobody was closed: the keeper is paid for what was charged
         done.notional += outcome.haircut
-        if task.whole and outcome.rest != 0:
+        # winners who cannot pay it all, or a position that has not lost: by index, or it would stay for ever
+        if task.whole and (outcome.rest != 0 or outcome.haircut == 0):
             return self._deleverage_by_index(account, market, done, adl_list._standing(account, market))
     return done
 

@@ -138,6 +138,8 @@ def check_bankrupt(findings: Findings, moves: Moves, standing: Standing, sold: i
             return
         left = one.size + args.size
         kept = truncated(one.entry * left, one.size) if left else 0
+        if not args.size:
+            kept += args.quote
         one = one._replace(size=left, entry=kept, collateral=after)
 
 

@@ -81,9 +81,10 @@ def bill_of(policy: Policy, task: Task, places: Sequence[Place], weight_behind: 
 
 
 def collateral_after(one: Standing, bought: int, quote: int) -> int:
-    """Collateral of an account that bought `bought` (signed, no more than it closes) for `quote` (signed)."""
+    """Collateral of an account that bought `bought` (signed, at most what it closes) for `quote` (signed). If
+    nothing is bought, the quote goes into the entry value."""
     if not bought:
-        return one.collateral - quote
+        return one.collateral
     left = one.size + bought
     kept = truncated(one.entry * left, one.size) if left else 0
     return one.collateral + kept - one.entry - quote

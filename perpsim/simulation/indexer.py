@@ -215,6 +215,8 @@ class Indexer:
             before, entry = truncated(before * seen[0], a_seen), truncated(entry * seen[0], a_seen)
         left = before + event.size
         kept = truncated(entry * left, before) if left else 0
+        if not event.size:
+            kept += event.quote
         self.accounts.set_position(account, market, left, kept, state, time, seen)
 
     def _deficit_resolved(self, event: Any, time: int) -> None:

@@ -172,3 +172,43 @@ def test_terms_are_the_owners_and_refused_while_a_list_is_open(
     keeper.send(exchange.liquidator, "open_list", crowd.account, 0)
     with pytest.raises(Revert, match="list: open"):
         set_deleverage(exchange.protocol, 0, DeleverageParams())
+
+
+@BOTH_SIDES
+def test_winners_are_charged_for_a_loss_once(exchange: Exchange, keeper: Actor, side: int) -> None:
+    """What has been charged is no loss of the position any more: the next call finds nothing to charge."""
+    by_list(exchange, "socialise")
+    winner = exchange.actor("winner", deposit=100_000)
+    loser = exchange.actor("loser", deposit=1_000)
+    exchange.open(side, loser, winner, 1, 10_000)
+    exchange.move(away(side, 1_900))
+    accounts, _ = planned(exchange, loser, "socialise")
+    sent = hand_in_whole(keeper, loser, accounts)
+    assert sum(row.haircut for row in rows(sent)) == wad(900)
+    size, entry, _ = loser.position()
+    assert size == side * wad(1) and entry == side * wad(10_000) - wad(900)
+    assert loser.equity == 0 and winner.equity == wad(101_000)
+    with pytest.raises(Revert, match="deleverage: not bankrupt"):
+        hand_in_whole(keeper, loser, accounts)
+
+
+@pytest.mark.exchange(markets=(distress_market(), distress_market()), vault=NO_BREAKER)
+@BOTH_SIDES
+def test_a_position_that_has_lost_nothing_goes_at_the_mark(
+    exchange: Exchange, keeper: Actor, side: int
+) -> None:
+    """The debt is from another market: nobody is charged for it here, and nothing stays for ever."""
+    by_list(exchange, "socialise", list_from=0)
+    loser = exchange.actor("loser", deposit=4_000)
+    elsewhere, here = exchange.actor("elsewhere", deposit=10**6), exchange.actor("here", deposit=10**6)
+    exchange.refresh()
+    exchange.open(side, loser, elsewhere, 1, 10_000, market=1)
+    exchange.open(side, loser, here, 1, 10_000)
+    exchange.wait(1)
+    for market, price in ((0, 10_000), (1, away(side, 5_000))):
+        exchange.owner.send(exchange.oracle, "post", market, wad(price), exchange.now)
+    assert loser.equity == wad(-1_000)
+    accounts, _ = planned(exchange, loser, "socialise")
+    receipts = hand_in_whole(keeper, loser, accounts).named("DeleverageReceipt")
+    assert [receipt.haircut for receipt in receipts] == [0, 0]
+    assert loser.size() == 0 and here.equity == wad(10**6)
