@@ -13,11 +13,12 @@ import signal
 import sys
 from pathlib import Path
 
-from mutants.board import Verdict, excuses
+from mutants.board import Log, Verdict, excuses
 from mutants.catalogue import catalogue, sample
 from mutants.crew import Run
 
 ROOT = Path(__file__).resolve().parents[2]
+PLACE = ROOT / ".build" / "mutants"
 EXCUSES = Path(__file__).with_name("survivors.toml")
 WANTED = 0.9
 
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
     parser.add_argument("--excused", action="store_true", help="try the excused ones too")
+    parser.add_argument("--survivors", action="store_true", help="only those that survived so far")
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
@@ -41,9 +43,12 @@ def main() -> int:
     if not drawn:
         print(f"no file below contracts/ has {options.contract!r} in its path", file=sys.stderr)
         return 2
+    if options.survivors:
+        log = Log(PLACE / "results.jsonl")
+        drawn = [mutant for mutant in drawn if log.survived(mutant.key)]
     print(f"{len(drawn)} of {len(everything)} mutants, seed {options.seed}", flush=True)
     skipped = {} if options.excused else known
-    run = Run(ROOT, ROOT / ".build" / "mutants", drawn, skipped, fresh=options.fresh)
+    run = Run(ROOT, PLACE, drawn, skipped, fresh=options.fresh)
     finished = run.go(options.workers)
 
     verdict = Verdict(drawn, run.results(), known)
@@ -56,7 +61,7 @@ def main() -> int:
     for mutant in drawn:
         if mutant.key in known and verdict.status(mutant) in ("killed", "refused", "same"):
             print(f"{EXCUSES.name}: needs no excuse: {mutant.key}")
-    report = ROOT / ".build" / "mutants" / "report.md"
+    report = PLACE / "report.md"
     report.write_text(verdict.report())
     print(f"{100 * verdict.rate:.1f} % found; report in {report.relative_to(ROOT)}")
     if not finished:

@@ -65,6 +65,10 @@ class Log:
             return None
         return None if found.status == "survived" and found.context != context else found
 
+    def survived(self, key: str) -> bool:
+        """Whether a mutant survived when it was last tried."""
+        return key in self.results and self.results[key].status == "survived"
+
     def killers(self, file: str) -> Counter[str]:
         """How many mutants of a file each test has killed."""
         return Counter(

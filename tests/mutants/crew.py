@@ -225,7 +225,10 @@ class Run:
         if outcome.status not in DROPPED and outcome.fingerprint:
             self.seen.setdefault(outcome.fingerprint, mutant.key)
         if outcome.status == "survived":
-            print(f"survived  contracts/{mutant.file}:{mutant.number}  {mutant.line}  [{mutant.edit.change}]")
+            print(
+                f"survived  contracts/{mutant.file}:{mutant.number}  {mutant.line}  [{mutant.edit.change}]",
+                flush=True,
+            )
 
     def _count(self) -> str:
         statuses = [result.status for result in self.now.values()]

@@ -149,6 +149,57 @@ def test_the_rule_is_what_the_design_says(
     assert found[1] == (new_index or index)
 
 
+@st.composite
+def accepted_terms(draw):
+    """Any funding terms that `Parameters` takes, the bounds often among them."""
+
+    def share(most):
+        return draw(st.sampled_from([0, most]) | st.integers(0, most // 10**9).map(lambda x: x * 10**9))
+
+    time = st.sampled_from([1, 2**32 - 1]) | st.integers(1, 2**32 - 1)
+    return FundingTerms(
+        interest=share(WAD) * draw(st.sampled_from([1, -1])),
+        clamp=share(WAD),
+        cap=share(WAD),
+        band=share(WAD // 2),
+        basis_time=draw(time),
+        premium_time=draw(time),
+    )
+
+
+@given(
+    terms=accepted_terms(),
+    index=PRICE,
+    mark_off=st.fractions(Fraction(-1, 2), Fraction(1, 2)),
+    basis_off=st.fractions(Fraction(-1, 2), Fraction(1, 2)),
+    premium=st.integers(-5 * 10**17, 5 * 10**17),
+    mid=NEAR,
+    elapsed=st.integers(0, 10**6),
+)
+@example(
+    FundingTerms(WAD, WAD, WAD, WAD // 2, 2**32 - 1, 2**32 - 1),
+    10**22,
+    0,
+    Fraction(1, 3),
+    0,
+    Fraction(1),
+    10**6,
+)
+@example(FundingTerms(-WAD, WAD, WAD, 0, 2**31, 2**31), 10**22, 0, Fraction(1, 3), 0, Fraction(1), 10**6)
+def test_the_rule_holds_for_all_terms_that_parameters_takes(
+    rule, terms, index, mark_off, basis_off, premium, mid, elapsed
+):
+    state = (int(index * (1 + mark_off)), index, int(index * basis_off), premium)
+    top = (int(index * mid), int(index * mid) + 2)
+    found, rate = rule.renew(state, top, elapsed, 0, terms)
+    expected, expected_rate = model(state, top, elapsed, 0, terms)
+    scale = max(index, top[1])
+    for name, got, due in zip(("mark", "index", "basis"), found, expected):
+        assert abs(got - due) <= scale // 10**14 + 5, name
+    assert abs(found[3] - expected[3]) <= 2_000
+    assert abs(rate - expected_rate) <= scale // 10**17 + 5
+
+
 @given(
     index=PRICE,
     basis_off=st.fractions(Fraction(-1, 2), Fraction(1, 2)),
