@@ -262,7 +262,8 @@ def _build(data: Any, path: Path, root: Path, integrity: str) -> Artifact:
             source=os.path.relpath(path, root),
             abi=tuple(build_abi_output(data)),
             bytecode=data.bytecode,
-            runtime_size=len(data.bytecode_runtime),
+            # immutables are put behind the code when it is deployed
+            runtime_size=len(data.bytecode_runtime) + data.global_ctx.immutable_section_bytes,
             integrity=integrity,
             layout=data.storage_layout,
         )
