@@ -143,6 +143,56 @@ def test_a_liquidation_runs_through_book_and_vault(exchange, chain, side):
     assert health(exchange, loser)[0] >= health(exchange, loser)[2]
 
 
+@BOTH_SIDES
+@pytest.mark.parametrize("policy", ["queue-bitmex", "socialise"])
+def test_a_deleveraging_by_list_in_one_call_and_over_several(exchange, protocol, chain, side, policy):
+    """The fund and the book are empty: the winner bears what the loser owes, however the list comes in."""
+    loser, winner, keeper = exchange.taker, exchange.maker, exchange.rival
+    terms = (protocol.policies[policy].address, 60, 0)
+    exchange.liquidator.set_deleverage_terms(0, terms, sender=exchange.owner)
+    trade(exchange, side, loser, winner, 10, 10_000)
+    clearinghouse, liquidator = exchange.clearinghouse, exchange.liquidator
+    account, other = clearinghouse.account_of(loser), clearinghouse.account_of(winner)
+    clearinghouse.withdraw(clearinghouse.withdrawable(account), sender=loser)
+    post(exchange, chain, START_PRICE - side * 1_100)
+    deficit, before = -health(exchange, loser)[0], health(exchange, winner)[0]
+    assert deficit > 0
+    if side == LONG:
+        receipt = liquidator.deleverage_by_list(account, 0, [other], sender=keeper)
+    else:
+        liquidator.open_list(account, 0, sender=keeper)
+        with ape.reverts("order: stale index"):
+            trade(exchange, side, loser, winner, 1, 10_000)
+        liquidator.hand_in(0, [other], [0], sender=winner)
+        receipt = liquidator.execute_list(0, 10, sender=keeper)
+    (event,) = receipt.decode_logs(liquidator.DeleverageReceipt)
+    assert (event.policy.lower(), event.deficit, event.haircut) == (terms[0], deficit, deficit)
+    assert event.quantity == (0 if policy == "socialise" else wad(10)) and event.by_index == 0
+    assert health(exchange, loser)[0] == 0 and before - health(exchange, winner)[0] == deficit
+
+
+def test_who_stakes_shares_the_fund_and_waits_to_leave(exchange, chain):
+    """A quarter of the fund is a staker's; it leaves after the cooldown, at the lower of two values."""
+    vault, owner, staker = exchange.vault, exchange.owner, exchange.rival
+    for giver, amount in ((owner, 400), (staker, 100)):
+        exchange.token.mint(giver, amount * UNIT, sender=giver)
+        exchange.token.approve(vault, MAX_UINT, sender=giver)
+    vault.fund(300 * UNIT, sender=owner)
+    vault.set_staking(True, sender=owner)
+    vault.deposit(100 * UNIT, staker, sender=staker)
+    shares = vault.balanceOf(staker)
+    assert vault.convertToAssets(shares) == 100 * UNIT and vault.maxRedeem(staker) == 0
+    vault.request_withdraw(shares, sender=staker)
+    with ape.reverts("vault: above the maximum"):
+        vault.redeem(shares, staker, staker, sender=staker)
+    vault.fund(100 * UNIT, sender=owner)
+    chain.pending_timestamp += 13 * 86_400
+    chain.mine()
+    held = exchange.token.balanceOf(staker)
+    vault.redeem(vault.maxRedeem(staker), staker, staker, sender=staker)
+    assert exchange.token.balanceOf(staker) - held == 100 * UNIT and vault.balanceOf(staker) == 0
+
+
 def test_money_adds_up_at_the_end_of_it(exchange, chain):
     for step, side in enumerate((LONG, SHORT, LONG)):
         trade(exchange, side, exchange.taker, exchange.maker, f"1.{step}01", 10_000)
