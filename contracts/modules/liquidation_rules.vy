@@ -129,7 +129,7 @@ def _reward(params: Params, notional: uint256, closed: uint256, target: uint256)
     # unsafe: rates have 60 bits, notionals 184
     reward: uint256 = unsafe_div(unsafe_mul(params.reward_rate, notional), WAD)
     most: uint256 = params.reward_max
-    if closed == target:
+    if closed >= target:
         if target != 0:
             reward = max(reward, params.reward_min)
     else:
