@@ -12,7 +12,7 @@ CONTRACTS = $(sort $(wildcard contracts/*.vy contracts/*/*.vy contracts/*/*.vyi)
 MAMUSHI := mamushi --line-length 110 --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup simulate test mutants lint format bench lock clean
+.PHONY: help setup simulate test fuzz mutants lint format bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,10 @@ simulate: setup ## replay the crash of March 2020 into runs/black-thursday-2020
 test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
 test: setup ## all tests
 	@$(RUN) ape test $(ARGS)
+
+fuzz: setup ## contracts and reference model side by side: CALLS=1000000 SEED=1 WORKERS=2
+	@$(RUN) python tests/fuzz/long_run.py --calls $(or $(CALLS),1000000) --seed $(or $(SEED),1) \
+		--workers $(or $(WORKERS),2) $(ARGS)
 
 mutants: setup ## faults put into the contracts: do the tests find them? SAMPLE=400 SEED=1 CONTRACT= WORKERS=2
 	@$(RUN) PYTHONPATH=tests python -m mutants --sample $(or $(SAMPLE),400) --seed $(or $(SEED),1) \

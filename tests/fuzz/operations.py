@@ -10,6 +10,10 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from invariants import Broken
+from reference import Refused
+from reference.policies import POLICIES
+from reference.terms import DeleverageTerms, Funding, LiquidationTerms, Terms, Tier
 from twins import Twins
 from worlds import KEEPER, MAKERS, NAMES, World
 
@@ -28,12 +32,15 @@ class Operation(NamedTuple):
 
 OPERATIONS: dict[str, Operation] = {}
 
+#: rounds of keepers' work after which nobody is to be bankrupt
+ROUNDS = 12
+
 WHO = tuple(range(len(NAMES)))
 TRADER = tuple(range(8))
 MARKET = (0, 1, 2)
 SIDE = (1, -1)
 FLAG = (0, 1)
-#: size of an order in per cent of what the equity allows
+#: size of an order in per cent of what the free equity allows
 USE = (0, 1, 7, 20, 50, 80, 95, 99, 110)
 #: price of an order in parts per ten thousand of the mark, + worse for whoever takes it
 OFFSET = (-900, -300, -100, -20, -3, 0, 0, 0, 3, 20, 100, 300, 900)
@@ -54,9 +61,9 @@ def operation(
     return register
 
 
-def draw(rng: random.Random, names: list[str], weights: list[int]) -> Step:
+def draw(rng: random.Random) -> Step:
     """A random step."""
-    (name,) = rng.choices(names, weights)
+    (name,) = rng.choices(list(OPERATIONS), [operation.weight for operation in OPERATIONS.values()])
     return name, tuple(rng.choice(domain) for domain in OPERATIONS[name].domains)
 
 
@@ -66,10 +73,9 @@ class Fuzz:
     def __init__(self, twins: Twins, world: World) -> None:
         self.twins = twins
         self.world = world
-        self.prices = [wad(str(float(start))) for start in world.starts]
+        self.prices = [int(start * WAD) for start in world.starts]
         twins.wait(12)
-        for market, price in enumerate(self.prices):
-            self.post(market, price)
+        self.move_to(0, self.prices[0])
         for who in WHO:
             self.deposit(who, 10**6 if who in MAKERS else 3_000 if who != KEEPER else 50)
 
@@ -133,6 +139,44 @@ class Fuzz:
         twins = self.twins
         twins.send(twins.owner, getattr(twins.exchange, contract), function, args, model)
 
+    def finish(self) -> None:
+        """Keepers bring every bankrupt account to an end: invariant 10. Deleveraging ruins others in turn, so
+        it takes some rounds."""
+        model = self.twins.model
+        for _ in range(ROUNDS):
+            self.twins.wait(12)
+            self.move_to(0, self.prices[0])
+            for market in MARKET:
+                open_list = model.market(market).open_list
+                if open_list:
+                    self.deleverage_by_list(KEEPER, open_list.account, market)
+            if not self.anybody_bankrupt():
+                return
+            for account in list(model.state.accounts):
+                for market in sorted(model.state.accounts[account].positions):
+                    if model.health(account)[0] >= 0:
+                        break
+                    self.deleverage_by_list(KEEPER, account, market)
+                    if market in model.state.accounts[account].positions and model.health(account)[0] < 0:
+                        self.liquidate(KEEPER, account, market, MAX_UINT, 1)
+        left = {number: model.health(number)[0] for number in model.state.accounts}
+        raise Broken(f"invariant 10: still bankrupt: { {n: e for n, e in left.items() if e < 0} }")
+
+    def share_by(self, market: int, policy: str | None, timeout: int, list_from: int) -> None:
+        """Share out in another way, or by index."""
+        twins = self.twins
+        address = twins.exchange.protocol.policies[policy].address if policy else "0x" + 40 * "0"
+        terms = DeleverageTerms(policy, timeout, wad(list_from))
+        self.owner_sends("liquidator", "set_deleverage_terms", (market, (address, timeout, wad(list_from))),
+                         lambda: twins.model.set_deleverage_terms(market, terms))  # fmt: skip
+
+    def deleverage_by_list(self, who: int, account: int, market: int) -> None:
+        """Hand in the whole other side."""
+        twins, sender = self.twins, self.twins.senders[who]
+        listed = self.honest_list(account, market)
+        twins.send(sender, twins.exchange.liquidator, "deleverage_by_list", (account, market, packed(listed)),
+                   lambda: twins.model.deleverage_by_list(sender, account, market, listed))  # fmt: skip
+
     # sizes and prices
 
     def size_for(self, who: int, market: int, use: int) -> int:
@@ -140,8 +184,9 @@ class Fuzz:
         model = self.twins.model
         params = self.twins.params.markets[market]
         account = model.account_of(self.twins.senders[who])
-        equity = max(model.health(account)[0], WAD)
-        wanted = equity * use // 100 * self.world.leverages[market] * WAD // model.market(market).mark
+        equity, initial, _ = model.health(account)
+        notional = max(equity - initial, WAD) * use // 100 * self.world.leverages[market]
+        wanted = notional * WAD // model.market(market).mark
         return max(wanted // params.lot_size * params.lot_size, params.min_size)
 
     def price_at(self, market: int, side: int, offset: int) -> int:
@@ -158,10 +203,60 @@ class Fuzz:
     def move_to(self, market: int, price: int) -> None:
         """A new price for one market, the same for the others."""
         low, high = self.world.bounds[market]
-        self.post(market, min(max(price, int(low * WAD)), int(high * WAD)))
-        for other in MARKET:
-            if other != market:
-                self.post(other, self.prices[other])
+        prices = list(self.prices)
+        prices[market] = min(max(price, int(low * WAD)), int(high * WAD))
+        twins = self.twins
+        args = (list(MARKET), prices, twins.now)
+        if twins.send(
+            twins.owner, twins.exchange.oracle, "post_many", args, lambda: twins.model.post_many(*args)
+        ):
+            self.prices = prices
+
+    def bankrupt(self, which: int) -> tuple[int, int]:
+        """A bankrupt account and a market of its, if there is one."""
+        model = self.twins.model
+        accounts = [n for n in model.state.accounts if model.health(n)[0] < 0] or list(model.state.accounts)
+        account = accounts[which % len(accounts)]
+        held = sorted(model.state.accounts[account].positions)
+        by_list = [number for number in held if model.market(number).deleverage.policy]
+        pool = by_list or held
+        return account, pool[which % len(pool)] if pool else which % 3
+
+    def anybody_bankrupt(self) -> bool:
+        """Whether an account owes more than it has."""
+        model = self.twins.model
+        return any(model.health(account)[0] < 0 for account in model.state.accounts)
+
+    def anything_frozen(self) -> bool:
+        """Whether a list is open."""
+        return any(market.open_list for market in self.twins.model.state.markets)
+
+    def honest_list(self, account: int, market: int) -> list[int]:
+        """The other side in order; nobody where nothing is shared out by list."""
+        model = self.twins.model
+        if model.market(market).deleverage.policy is None or model.health(account)[0] >= 0:
+            return []
+        return model.honest_list(account, market)
+
+    def frozen(self, market: int) -> int:
+        """A market with an open list, if there is one."""
+        found = [m.number for m in self.twins.model.state.markets if m.open_list]
+        return found[market % len(found)] if found else market
+
+    def missing(self, market: int) -> tuple[list[int], list[int]]:
+        """Who is missing in an open list, and the account that each comes after (0: the first)."""
+        open_list = self.twins.model.market(market).open_list
+        if open_list is None:
+            return [], []
+        order = self.honest_list(open_list.account, market)
+        accounts, hints = [], []
+        there = {row.account for row in open_list.rows}
+        for at, account in enumerate(order):
+            if account not in open_list.known:
+                accounts.append(account)
+                hints.append(next((other for other in reversed(order[:at]) if other in there), 0))
+                there.add(account)
+        return accounts, hints
 
     def unhealthy(self) -> list[int]:
         """Accounts below their maintenance margin."""
@@ -277,6 +372,14 @@ def deposit(fuzz: Fuzz, who: int, other: int, thousandths: int) -> None:
                lambda: twins.model.deposit(sender, units, beneficiary))  # fmt: skip
 
 
+@operation(6, who=TRADER, thousands=(1, 3, 20))
+def top_up(fuzz: Fuzz, who: int, thousands: int) -> None:
+    """New money for who has lost his."""
+    model = fuzz.twins.model
+    if model.health(model.account_of(fuzz.twins.senders[who]))[0] < 500 * WAD:
+        fuzz.deposit(who, thousands * 1_000)
+
+
 @operation(5, who=WHO, tenths=(0, 1, 5, 10, 10, 11))
 def withdraw(fuzz: Fuzz, who: int, tenths: int) -> None:
     """All that is allowed, a part of it, or more: a unit more is refused."""
@@ -330,8 +433,7 @@ def poke(fuzz: Fuzz, market: int) -> None:
 def refresh(fuzz: Fuzz, after: int) -> None:
     """The same prices again."""
     fuzz.twins.wait(after)
-    for market in MARKET:
-        fuzz.post(market, fuzz.prices[market])
+    fuzz.move_to(0, fuzz.prices[0])
 
 
 # keepers
@@ -376,6 +478,108 @@ def deleverage(fuzz: Fuzz, keeper: int, which: int) -> None:
                lambda: twins.model.deleverage(sender, *args))  # fmt: skip
 
 
+@operation(8, keeper=WHO, which=(0, 1, 2, 3), defect=(0, 0, 0, 0, 0, 1, 2, 3, 4, 5))
+def deleverage_by_list(fuzz: Fuzz, keeper: int, which: int, defect: int) -> None:
+    """A bankrupt account, with the whole other side in order, or with a list that is not that."""
+    if not fuzz.anybody_bankrupt() and keeper:
+        return
+    twins, sender = fuzz.twins, fuzz.twins.senders[keeper]
+    account, market = fuzz.bankrupt(which)
+    listed = fuzz.honest_list(account, market)
+    if defect and listed:
+        at = which % len(listed)
+        if defect == 1:
+            del listed[at]
+        elif defect == 2:
+            listed.insert(at, listed[at])
+        elif defect == 3:
+            listed.reverse()
+        elif defect == 4:
+            listed.append(account)
+        else:
+            listed.append(77)
+    twins.send(sender, twins.exchange.liquidator, "deleverage_by_list", (account, market, packed(listed)),
+               lambda: twins.model.deleverage_by_list(sender, account, market, listed))  # fmt: skip
+
+
+@operation(6, keeper=WHO, which=(0, 1, 2, 3))
+def open_list(fuzz: Fuzz, keeper: int, which: int) -> None:
+    """Freeze a market for a list."""
+    if not fuzz.anybody_bankrupt() and keeper:
+        return
+    twins, sender = fuzz.twins, fuzz.twins.senders[keeper]
+    args = fuzz.bankrupt(which)
+    twins.send(sender, twins.exchange.liquidator, "open_list", args,
+               lambda: twins.model.open_list(sender, *args))  # fmt: skip
+
+
+@operation(12, keeper=WHO, market=MARKET, count=(1, 2, 8), hinted=FLAG, odd=(0, 0, 0, 0, 1, 2, 3))
+def hand_in(fuzz: Fuzz, keeper: int, market: int, count: int, hinted: int, odd: int) -> None:
+    """Some who are missing in the list of an open market, or somebody odd."""
+    if not fuzz.anything_frozen() and keeper:
+        return
+    twins, sender = fuzz.twins, fuzz.twins.senders[keeper]
+    market = fuzz.frozen(market)
+    accounts, hints = fuzz.missing(market)
+    accounts = accounts[-count:] if hinted else accounts[:count]
+    hints = hints[-count:] if hinted else [0] * len(accounts)
+    if odd == 1:
+        accounts, hints = accounts + accounts[:1], hints + hints[:1]
+    elif odd == 2:
+        accounts, hints = [*accounts, 1 + (keeper + count) % 8], [*hints, 77]
+    elif odd == 3:
+        hints = hints[1:]
+    args = (market, accounts, hints)
+    twins.send(sender, twins.exchange.liquidator, "hand_in", args,
+               lambda: twins.model.hand_in(sender, *args))  # fmt: skip
+
+
+@operation(6, keeper=WHO, market=MARKET, count=(0, 1, 2, 64))
+def execute_list(fuzz: Fuzz, keeper: int, market: int, count: int) -> None:
+    """Serve the first of a list."""
+    if not fuzz.anything_frozen() and keeper:
+        return
+    twins, sender = fuzz.twins, fuzz.twins.senders[keeper]
+    args = (fuzz.frozen(market), count)
+    twins.send(sender, twins.exchange.liquidator, "execute_list", args,
+               lambda: twins.model.execute_list(sender, *args))  # fmt: skip
+
+
+@operation(2, keeper=WHO, market=MARKET)
+def end_list(fuzz: Fuzz, keeper: int, market: int) -> None:
+    """End a list."""
+    if not fuzz.anything_frozen() and keeper:
+        return
+    twins, sender = fuzz.twins, fuzz.twins.senders[keeper]
+    args = (fuzz.frozen(market),)
+    twins.send(sender, twins.exchange.liquidator, "end_list", args,
+               lambda: twins.model.end_list(sender, *args))  # fmt: skip
+
+
+@operation(4, keeper=WHO, market=MARKET, per_mille=(120, 300, 700), side=SIDE, whole=FLAG)
+def crash_and_list(fuzz: Fuzz, keeper: int, market: int, per_mille: int, side: int, whole: int) -> None:
+    """A crash, and who is bankrupt is deleveraged by list, in one call or in several."""
+    fuzz.twins.wait(12)
+    fuzz.move_to(market, fuzz.prices[market] * (1_000 - side * per_mille) // 1_000)
+    for which in range(4):
+        if whole:
+            deleverage_by_list(fuzz, keeper, which, 0)
+        else:
+            open_list(fuzz, keeper, which)
+            hand_in(fuzz, keeper, market, 8, 0, 0)
+            execute_list(fuzz, keeper, market, 2)
+            execute_list(fuzz, keeper, market, 64)
+
+
+@operation(
+    8, market=MARKET, policy=tuple(range(-1, 7)), timeout=(60, 300, 3_600), list_from=(0, 0, 100, 20_000)
+)
+def share_by(fuzz: Fuzz, market: int, policy: int, timeout: int, list_from: int) -> None:
+    """Another way to share out, or by index."""
+    names = sorted(POLICIES)
+    fuzz.share_by(market, names[policy] if policy >= 0 else None, timeout, list_from)
+
+
 # money of the exchange
 
 
@@ -396,6 +600,126 @@ def treasury(fuzz: Fuzz, market: int, what: int) -> None:
     else:
         twins.mint(twins.owner, units)
         fuzz.owner_sends("vault", "fund", (units,), lambda: model.fund(units))
+
+
+@operation(2, who=WHO, holder=(0, 1), amount=(1, 1_000_000))
+def donate(fuzz: Fuzz, who: int, holder: int, amount: int) -> None:
+    """Tokens that nobody asked for change nothing."""
+    twins, sender = fuzz.twins, fuzz.twins.senders[who]
+    receiver = (twins.exchange.clearinghouse, twins.exchange.vault)[holder].address
+    twins.mint(sender, amount)
+
+    def given() -> bool:
+        twins.model.state.tokens[("clearinghouse", "vault")[holder]] += amount
+        twins.donated[("clearinghouse", "vault")[holder]] += amount
+        return True
+
+    twins.send(sender, twins.exchange.token, "transfer", (receiver, amount), given)
+
+
+# parameters
+
+
+@operation(4, market=MARKET, what=(0, 1, 2, 3, 4, 5), variant=(0, 0, 0, 0, 0, 1, 2, 3))
+def parameters(fuzz: Fuzz, market: int, what: int, variant: int) -> None:
+    """Change a term, or change it back (variant 0)."""
+    twins, model = fuzz.twins, fuzz.twins.model
+    params = twins.params.markets[market]
+    if what == 0:
+        terms = params.terms
+        if variant:
+            maker, taker = ((wad("0.001"), wad("0.002")), (-wad("0.0002"), wad("0.0002")), (-(10**9), 0))[
+                variant - 1
+            ]
+            share, age = ((10_000, 60), (0, 3_600), (3_333, 30))[variant - 1]
+            terms = terms._replace(maker_fee=maker, taker_fee=taker, vault_share=share, max_age=age)
+        fuzz.owner_sends(
+            "parameters", "set_terms", (market, terms), lambda: model.set_terms(market, Terms(*terms))
+        )
+    elif what == 1:
+        funding = params.funding
+        if variant:
+            funding = (
+                funding._replace(interest=wad("0.02"), cap=wad("0.5"), clamp=wad("0.1")),
+                funding._replace(
+                    interest=-wad("0.01"), cap=wad("0.05"), clamp=0, band=wad("0.2"), basis_time=7
+                ),
+                funding._replace(interest=0, cap=wad("0.01"), band=wad("0.01"), premium_time=60),
+            )[variant - 1]
+        fuzz.owner_sends("parameters", "set_funding_terms", (market, funding),
+                         lambda: model.set_funding_terms(market, Funding(*funding)))  # fmt: skip
+    elif what == 2:
+        tiers = list(params.tiers)
+        if variant:
+            tiers = [
+                [Tier(wad(10**8), wad("0.3"), wad("0.15"))],
+                [
+                    Tier(wad(1_000), wad("0.01"), wad("0.005")),
+                    Tier(wad(9_000), wad("0.01"), wad("0.0075"), wad("2.5")),
+                ],
+                [Tier(wad(10**5), wad("0.123456789012"), wad("0.000000000001"))],
+            ][variant - 1]
+        schedule = tuple(Tier(*tier) for tier in tiers)
+        fuzz.owner_sends("parameters", "set_margin_tiers", (market, tiers),
+                         lambda: model.set_margin_tiers(market, schedule))  # fmt: skip
+    elif what == 3:
+        closed = variant == 1
+        sender = twins.senders[KEEPER] if variant == 2 else twins.owner
+        reason = "access: not owner or guardian" if variant == 2 else ""
+        twins.send(sender, twins.exchange.parameters, "set_close_only", (market, closed),
+                   lambda: refusing(reason) or model.set_close_only(market, closed))  # fmt: skip
+    elif what == 4:
+        cap = (params.open_interest_cap, 0, params.min_size * 1_000, 10**20 + 1)[variant]
+        fuzz.owner_sends("parameters", "set_open_interest_cap", (market, cap),
+                         lambda: model.set_open_interest_cap(market, cap))  # fmt: skip
+    else:
+        terms = params.liquidation
+        if variant:
+            terms = (
+                terms._replace(surplus_share=WAD, full_threshold=WAD, cover_slippage=terms.max_slippage),
+                terms._replace(penalty_rate=0, reward_rate=0, reward_min=0, full_below=0, buffer=0),
+                terms._replace(penalty_rate=wad("0.02"), reward_rate=wad("0.01"), reward_min=wad("0.5"),
+                               cover_slippage=0, full_threshold=0, full_below=wad(1)),
+            )[variant - 1]  # fmt: skip
+        fuzz.owner_sends("liquidator", "set_params", (market, terms),
+                         lambda: model.set_liquidation_terms(market, LiquidationTerms(*terms)))  # fmt: skip
+
+
+@operation(1, market=MARKET, seconds=(0, 1, 30, 600))
+def max_age(fuzz: Fuzz, market: int, seconds: int) -> None:
+    """How old a price may be when it is posted."""
+    seconds = seconds or fuzz.twins.params.markets[market].terms.max_age
+    fuzz.owner_sends("oracle", "set_max_age", (market, seconds),
+                     lambda: fuzz.twins.model.set_max_age(market, seconds))  # fmt: skip
+
+
+@operation(2, market=MARKET, what=(0, 0, 1), variant=(0, 0, 1, 2, 3))
+def vault_rules(fuzz: Fuzz, market: int, what: int, variant: int) -> None:
+    """Caps and breaker."""
+    model = fuzz.twins.model
+    one = 10**fuzz.twins.params.decimals
+    if what == 0:
+        args = (market, *((0, 86_400), (100 * one, 3_600), (5_000 * one + 7, 86_400), (one, 61))[variant])
+        fuzz.owner_sends("vault", "set_cap", args, lambda: model.set_cap(*args))
+    else:
+        rates = ((WAD // 2, WAD // 4), (wad("0.3"), wad("0.25")), (WAD, WAD), (wad("0.01"), wad("0.01")))[
+            variant
+        ]
+        fuzz.owner_sends("vault", "set_breaker", rates, lambda: model.set_breaker(*rates))
+
+
+def packed(accounts: list[int]) -> list[int]:
+    """Accounts eight a word, the first in the lowest 32 bits."""
+    words = []
+    for start in range(0, len(accounts), 8):
+        words.append(sum(account << 32 * i for i, account in enumerate(accounts[start : start + 8])))
+    return words
+
+
+def refusing(reason: str) -> None:
+    """Refuse for a reason that is not the model's business."""
+    if reason:
+        raise Refused(reason)
 
 
 __all__ = ["OPERATIONS", "Fuzz", "Step", "draw"]

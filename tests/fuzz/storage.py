@@ -6,6 +6,7 @@ Words are read straight from storage, which takes well under a microsecond, and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from eth_hash.auto import keccak
@@ -24,11 +25,19 @@ def _key(slot: int, key: int) -> int:
     return int.from_bytes(keccak(slot.to_bytes(32, "big") + key.to_bytes(32, "big")), "big")
 
 
-def _slot(contract: str, path: str) -> int:
-    place: Any = COMPILER.load(contract).layout["storage_layout"]
-    for part in path.split("."):
-        place = place[part]
-    return int(place["slot"])
+def _slot(contract: str, name: str) -> int:
+    """Slot of a variable, in whichever module it is."""
+    found = list(_named(COMPILER.load(contract).layout["storage_layout"], name))
+    assert len(found) == 1, f"{len(found)} variables of {contract} are called {name}"
+    return found[0]
+
+
+def _named(layout: Any, name: str) -> Iterator[int]:
+    for key, place in layout.items():
+        if "slot" not in place:
+            yield from _named(place, name)
+        elif key == name:
+            yield int(place["slot"])
 
 
 def _index(side: Side) -> int:
@@ -44,13 +53,14 @@ class Storage:
         self.twins = twins
         self.difference = Difference
         exchange = twins.exchange
-        self.read = exchange.chain.storage
+        # the engine below the chain: it is asked a hundred times a call
+        self.read = exchange.chain._evm.storage
         self.clearinghouse = exchange.clearinghouse.address
         self.vault = exchange.vault.address
         self.liquidator = exchange.liquidator.address
         self.token = exchange.token.address
         self.books = [book.address for book in exchange.books]
-        at = {name: _slot("Clearinghouse", f"markets.{name}") for name in
+        at = {name: _slot("Clearinghouse", name) for name in
               ("prices", "flows", "premiums", "indices", "interests", "fees_owed")}  # fmt: skip
         unpaid = _slot("Clearinghouse", "unpaid")
         debts = _slot("Liquidator", "bad_debt")
@@ -62,13 +72,14 @@ class Storage:
             for n in twins.markets
         ]  # fmt: skip
         self.debt_slots = [[debts + 5 * n + i for i in range(5)] for n in twins.markets]
-        self.words = _slot("Clearinghouse", "accounts.words")
-        self.positions = _slot("Clearinghouse", "accounts.positions")
-        self.final_k = _slot("Clearinghouse", "markets.final_k")
-        self.count = _slot("Clearinghouse", "accounts.accounts_count")
+        self.words = _slot("Clearinghouse", "words")
+        self.positions = _slot("Clearinghouse", "positions")
+        self.final_k = _slot("Clearinghouse", "final_k")
+        self.count = _slot("Clearinghouse", "accounts_count")
         self.epochs = [0 for _ in twins.markets]
         self.account_slots: dict[int, tuple[int, list[int]]] = {}
-        self.vault_state = _slot("InsuranceVault", "state")
+        # the shared pool is the ninth
+        self.vault_state = _slot("InsuranceVault", "states") + 8
         self.flows = _slot("InsuranceVault", "flows")
         self.deficits = _slot("InsuranceVault", "deficits")
         balances = _slot("Stablecoin", "balanceOf")
@@ -78,7 +89,7 @@ class Storage:
         }
         self.orders = _slot("OrderBook", "orders")
         self.top = _slot("OrderBook", "top_word")
-        self.slots = _slot("OrderBook", "order_slots.slots")
+        self.slots = _slot("OrderBook", "slots")
         self.ticks = [market.tick_size for market in twins.params.markets]
         self.known: list[dict[int, Any]] = [{} for _ in twins.markets]
         self.order_slots: list[dict[int, int]] = [{} for _ in twins.markets]
@@ -91,7 +102,7 @@ class Storage:
         return [
             (
                 (market.rate << 176) | (market.mark << 88) | (market.index_time << 48)
-                | (market.renewed_at << 8) | market.close_only
+                | (market.renewed_at << 8) | market.close_only | (market.open_list is not None) << 1
             ) & WORD,
             market.flow & WORD,
             ((market.basis << 168) | ((market.premium & (2**64 - 1)) << 104) | market.index) & WORD,
@@ -181,9 +192,9 @@ class Storage:
     def _compare_vault(self, what: str) -> None:
         vault, read = self.twins.model.vault, self.read
         word = read(self.vault, self.vault_state)
-        if (word & (2**104 - 1), bool(word >> 248 & 1)) != (vault.books, vault.is_open):
+        if (word & (2**100 - 1), bool(word >> 244 & 1)) != (vault.books, vault.is_open):
             raise self.difference(
-                f"after {what}: the vault's books are {word & (2**104 - 1)} (open: {word >> 248 & 1}), "
+                f"after {what}: the vault's books are {word & (2**100 - 1)} (open: {word >> 244 & 1}), "
                 f"the model's {vault.books} (open: {vault.is_open})"
             )
         for number, ledger in enumerate(vault.ledgers):

@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from invariants import Invariants
 from reference import Exchange as Model
 from reference import Refused
-from reference.terms import Funding, LiquidationTerms, Terms, Tier
+from reference.terms import DeleverageTerms, Funding, LiquidationTerms, Terms, Tier
 from storage import Storage
 from support import START_PRICE, Exchange
+from views import Views
 
-from perpsim.protocol import MAX_UINT, ProtocolParams, wad
+from perpsim.protocol import BY_INDEX, MAX_UINT, ProtocolParams, wad
 
 #: no transaction may ever use more
 GAS_LIMIT = 20_000_000
@@ -36,6 +38,9 @@ def model_of(params: ProtocolParams, now: int) -> Model:
             market.open_interest_cap,
             LiquidationTerms(*market.liquidation),
         )
+        policy = None if market.deleverage.policy == BY_INDEX else market.deleverage.policy
+        terms = DeleverageTerms(policy, market.deleverage.timeout, market.deleverage.list_from)
+        model.set_deleverage_terms(number, terms)
         if vault.cap:
             model.set_cap(number, vault.cap, vault.cap_window)
     model.set_breaker(vault.breaker_trip, min(vault.breaker_resume, vault.breaker_trip))
@@ -60,12 +65,21 @@ class Twins:
             for spender in (exchange.clearinghouse, exchange.vault):
                 exchange.send(sender, exchange.token, "approve", spender.address, MAX_UINT)
         self.storage = Storage(self)
+        self.invariants = Invariants(self)
+        self.views = Views(self)
+        self.difference = Difference
+        #: token units given to a contract without a word
+        self.donated = {"clearinghouse": 0, "vault": 0}
         self.calls = 0
+        #: calls between two looks at all views
+        self.look_every = 200
         self.receipt: Any = None
         self.done: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        #: what happened in the transactions that were not refused
+        self.seen: Counter[str] = Counter()
         #: what was sent, in words, for a replay
-        self.log: list[str] | None = None
+        self.words: list[str] | None = None
 
     @property
     def now(self) -> int:
@@ -76,8 +90,9 @@ class Twins:
         """Begin a new block."""
         self.exchange.wait(seconds)
         self.model.now = self.exchange.now
-        if self.log is not None:
-            self.log.append(f"wait {seconds}")
+        if self.words is not None:
+            self.words.append(f"wait {seconds}")
+        self.invariants.moved = True
 
     def mint(self, sender: str, amount: int) -> None:
         """Give somebody token units."""
@@ -87,8 +102,10 @@ class Twins:
     def send(self, sender: str, contract: Any, function: str, args: tuple, model: Callable[[], Any]) -> Any:
         """One transaction to both; what it returned, or None if both refused it."""
         self.calls += 1
-        if self.log is not None:
-            self.log.append(f"{contract.name}.{function}{args} from {self.name_of(sender)}")
+        if self.words is not None:
+            self.words.append(f"{contract.name}.{function}{args} from {self.name_of(sender)}")
+        self.model.notes.clear()
+        self.invariants.prepare(function)
         receipt = self.receipt = contract.send(sender, function, *args)
         try:
             expected = model()
@@ -110,7 +127,11 @@ class Twins:
         if expected is not None and value != expected:
             raise Difference(f"{function}{args}: the contracts return {value}, the model {expected}")
         self.done[function] += 1
+        self.seen.update(note[0] for note in self.model.notes)
         self.storage.compare(function)
+        self.invariants.check(function)
+        if self.calls % self.look_every == 0:
+            self.views.compare()
         return True if expected is None else expected
 
     def last_events(self) -> list[str]:

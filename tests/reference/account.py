@@ -40,7 +40,7 @@ class Seen:
     rest_equity: int
     rest_initial: int
     rest_maintenance: int
-    #: whether it has positions elsewhere and a stale index somewhere
+    #: whether it has positions elsewhere, and one where the index is stale
     rest_stale: bool
 
     @classmethod
@@ -52,6 +52,7 @@ class Seen:
         for number, position in account.positions.items():
             there = markets[number]
             settled = there.settled(position, now)
+            stale = stale or (settled.size != 0 and there.is_stale(now))
             if there is market:
                 size, entry, gain = settled
                 continue
@@ -59,8 +60,7 @@ class Seen:
             initial, maintenance = there.schedule.requirement(notional_of(settled.size, there.mark))
             rest[1] += initial
             rest[2] += maintenance
-        if rest[2]:
-            stale = any(markets[number].is_stale(now) for number in account.positions)
+        stale = stale and rest[2] != 0
         return cls(account, market, now, account.collateral + gain, size, entry, *rest, stale)
 
     @property

@@ -8,7 +8,7 @@ from reference.account import Seen
 from reference.arith import WAD, ceil_div, cost_of, notional_of, toward_zero, value_of
 from reference.book import Order
 from reference.market import Market
-from reference.matching import Answer, Fill, change_interest, maker_size, take
+from reference.matching import Answer, Fill, change_interest, maker_size, opens, take
 from reference.terms import LiquidationTerms
 
 #: what a budget keeps back for rounding (WAD)
@@ -38,15 +38,20 @@ def closable(seen: Seen, min_size: int) -> int:
     return size if part + min_size > size else part
 
 
-def reward_of(terms: LiquidationTerms, notional: int, finished: bool) -> int:
-    """Keeper's reward (WAD); the lower bound only for who finished the job."""
-    least = terms.reward_min if finished else 0
-    reward = min(max(notional * terms.reward_rate // WAD, least), terms.reward_max)
+def reward_of(terms: LiquidationTerms, notional: int, closed: int, target: int) -> int:
+    """Keeper's reward (WAD): the lower bound only for who finished the job, the upper one in proportion to
+    what was done of it. Where winners are charged instead (target 0) there is no lower one."""
+    least, most = 0, terms.reward_max
+    if closed < target:
+        most = most * closed // target
+    elif target:
+        least = terms.reward_min
+    reward = min(max(notional * terms.reward_rate // WAD, least), most)
     return min(reward, notional * terms.penalty_rate // WAD)
 
 
 @dataclass
-class Terms:
+class WalkTerms:
     """Terms of a walk: penalty and share of the surplus (WAD rates), what the vault can pay (WAD)."""
 
     penalty_rate: int
@@ -54,14 +59,17 @@ class Terms:
     budget: int
 
 
-def close(seen: Seen, maker: Seen, order: Order, size: int, terms: Terms) -> Fill:
+def close(seen: Seen, maker: Seen, order: Order, size: int, terms: WalkTerms) -> Fill:
     """Close up to `size` of a liquidated account's position against a resting order."""
     market, price = seen.market, order.price
     signed = maker_size(maker, order, size)
-    if signed == 0:
+    if signed == 0 or (maker.rest_stale and opens(maker.size, maker.size + signed)):
         return Fill(Answer.MAKER_FAILED)
+    if seen.size == 0:
+        # a new epoch has taken the last wei of the position in the middle of the walk
+        return Fill(Answer.MORE)
     sizes = (seen.size, maker.size)
-    done = Answer.FILLED
+    done, exhausted = Answer.FILLED, abs(signed) < size
     surplus = surplus_of(seen, -signed, price)
     if -surplus > terms.budget:
         # cut to what the budget makes whole; its last wei are for the rounding of the smaller fill
@@ -86,7 +94,7 @@ def close(seen: Seen, maker: Seen, order: Order, size: int, terms: Terms) -> Fil
     maker.store()
     market.take_fees(maker_fee)
     market.renew_if_empty(seen.now)
-    return Fill(done, abs(signed), penalty, cover)
+    return Fill(done, abs(signed), penalty, cover, exhausted)
 
 
 def surplus_of(seen: Seen, size: int, price: int) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reference.arith import BP, WAD, ceil_div, toward_zero
-from reference.terms import Funding, LiquidationTerms, Schedule, Terms
+from reference.terms import DeleverageTerms, Funding, LiquidationTerms, Schedule, Terms
 
 LONG, SHORT = 0, 1
 A_ONE = 10**36
@@ -17,6 +17,7 @@ A_FLOOR = 10**27
 DUST = 10**9
 #: a (1e36) * quote (1e18) per size (1e18) in the units of k (1e-30)
 SPREAD = 10**6
+BY_INDEX = DeleverageTerms()
 #: a (1e36) * funding per unit (1e18) in the units of k (1e-30)
 FLOW = 10**24
 
@@ -30,7 +31,7 @@ class Side(NamedTuple):
 
     def after_flow(self, flow: int) -> Side:
         """Each unit of size received `flow` (WAD, signed)."""
-        return self._replace(k=self.k + self.a * flow // FLOW)
+        return Side(self.a, self.k + self.a * flow // FLOW, self.epoch)
 
     def after_spread(self, amount: int, open_interest: int) -> Side:
         """`amount` (WAD, signed) was shared out by size."""
@@ -67,6 +68,33 @@ def side_of(size: int) -> int:
     return LONG if size > 0 else SHORT
 
 
+class ListedRow(NamedTuple):
+    """A row of a list that is built up, as it was when it was handed in; size and weight WAD."""
+
+    account: int
+    key: int
+    weight: int
+    size: int
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Rows sort by key, high first, then by account number, low first."""
+        return -self.key, self.account
+
+
+class OpenList(NamedTuple):
+    """A list that is built up for a bankrupt account; from the deadline (s) on anyone may end it."""
+
+    number: int
+    account: int
+    deadline: int
+    #: in their order; those already served are gone
+    rows: tuple[ListedRow, ...] = ()
+    #: accounts that were handed in, and their sizes then (WAD)
+    known: frozenset[int] = frozenset()
+    size: int = 0
+
+
 @dataclass
 class Market:
     """One market. Prices and money WAD, times in seconds."""
@@ -77,8 +105,12 @@ class Market:
     schedule: Schedule
     cap: int
     liquidation: LiquidationTerms
+    #: how old a price may be when posted
+    max_post_age: int
     close_only: bool = False
     # prices: what the last renewal left
+    #: time of the last price posted, taken or not
+    posted_time: int = 0
     index: int = 0
     index_time: int = 0
     mark: int = 0
@@ -91,7 +123,14 @@ class Market:
     flow: int = 0
     sides: tuple[Side, Side] = (Side(), Side())
     open_interest: int = 0
+    #: the answer that `sides_now` gave last: for which sides and flow, and what
+    known: tuple[Any, int, Any] = field(default=(None, 0, None), compare=False, repr=False)
     final_k: dict[tuple[int, int], int] = field(default_factory=dict)
+    deleverage: DeleverageTerms = BY_INDEX
+    #: until when (s) it goes by index, because a list has timed out
+    by_index_until: int = 0
+    #: a list that is being built up; the market is frozen meanwhile
+    open_list: OpenList | None = None
     fees_vault: int = 0
     fees_treasury: int = 0
     unpaid: int = 0
@@ -101,8 +140,8 @@ class Market:
         return copy(self)
 
     def is_stale(self, now: int) -> bool:
-        """Whether the index is older than it may be."""
-        return now > self.index_time + self.terms.max_age
+        """Whether the index is older than it may be; a frozen market counts as stale."""
+        return self.open_list is not None or now > self.index_time + self.terms.max_age
 
     # side indices
 
@@ -113,8 +152,10 @@ class Market:
     def sides_now(self, now: int) -> tuple[Side, Side]:
         """Both side indices with funding up to now."""
         flow = self.flow_now(now)
-        longs, shorts = self.sides
-        return longs.after_flow(-flow), shorts.after_flow(flow)
+        if self.known[0] is not self.sides or self.known[1] != flow:
+            longs, shorts = self.sides
+            self.known = (self.sides, flow, (longs.after_flow(-flow), shorts.after_flow(flow)))
+        return self.known[2]
 
     def write_sides(self, sides: tuple[Side, Side], now: int) -> None:
         """Write side indices that have funding up to now: the flow begins again."""

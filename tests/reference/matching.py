@@ -84,9 +84,11 @@ class Fill:
     size: int = 0
     penalty: int = 0
     cover: int = 0
+    #: whether the resting order may only reduce, and this took the last of its owner's position
+    exhausted: bool = False
 
 
-def settle(taker: Seen, maker: Seen, order: Order, size: int) -> Fill:
+def settle(taker: Seen, maker: Seen, order: Order, size: int, reduce_only: bool) -> Fill:
     """A voluntary fill of up to `size` against a resting order."""
     market, price = taker.market, order.price
     signed = maker_size(maker, order, size)
@@ -94,9 +96,10 @@ def settle(taker: Seen, maker: Seen, order: Order, size: int) -> Fill:
         return Fill(Answer.MAKER_FAILED)
     sizes = (taker.size, maker.size)
     taker_opens, maker_opens = opens(taker.size, taker.size - signed), opens(maker.size, maker.size + signed)
-    if taker_opens and market.close_only:
+    # a reduce-only taker opens if a new epoch has taken its last wei in the middle of the walk
+    if taker_opens and (market.close_only or reduce_only):
         return Fill(Answer.CLOSE_ONLY)
-    if (taker_opens or maker_opens) and market.is_stale(taker.now):
+    if market.open_list or ((taker_opens or maker_opens) and market.is_stale(taker.now)):
         return Fill(Answer.STALE)
     if maker_opens and maker.rest_stale:
         return Fill(Answer.MAKER_FAILED)
@@ -114,4 +117,4 @@ def settle(taker: Seen, maker: Seen, order: Order, size: int) -> Fill:
     maker.store()
     market.take_fees(taker_fee + maker_fee)
     market.renew_if_empty(taker.now)
-    return Fill(Answer.FILLED, abs(signed))
+    return Fill(Answer.FILLED, abs(signed), exhausted=abs(signed) < size)

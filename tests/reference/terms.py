@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from reference.arith import WAD, ceil_div, toward_zero
+from reference.errors import require
 
 RATE_ONE = 10**12
 PPB = 10**9
@@ -86,6 +88,19 @@ class LiquidationTerms(NamedTuple):
         )
 
 
+class DeleverageTerms(NamedTuple):
+    """Policy (None: by index), how long a market may be frozen for a list (s), and the notional below which
+    it goes by index all the same (WAD)."""
+
+    policy: str | None = None
+    timeout: int = 0
+    list_from: int = 0
+
+    def as_kept(self) -> DeleverageTerms:
+        """`list_from` is kept in whole units."""
+        return self._replace(list_from=kept(self.list_from, WAD))
+
+
 class Schedule(NamedTuple):
     """The margin tiers of a market, in order; the last one also serves all above its limit."""
 
@@ -97,6 +112,22 @@ class Schedule(NamedTuple):
             if notional <= tier.limit:
                 return tier
         return self.tiers[-1]
+
+    def check(self) -> None:
+        """Refuse a schedule in which a margin falls from one tier to the next, or that asks for none."""
+        require(len(self.tiers) > 0, "tiers: none")
+        for before, tier in pairwise((None, *self.tiers)):
+            require(tier.initial_rate >= tier.maintenance_rate, "tiers: initial below maintenance")
+            require(tier.maintenance_rate > 0, "tiers: maintenance rate")
+            if before is None:
+                require(tier.deduction == 0, "tiers: deduction out of range")
+                continue
+            require(tier.limit > before.limit, "tiers: limits must rise, below 1e32")
+            for rate in ("initial_rate", "maintenance_rate"):
+                rise = getattr(tier, rate) - getattr(before, rate)
+                require(rise >= 0, "tiers: rates must not fall")
+                falls = rise * before.limit < (tier.deduction - before.deduction) * WAD
+                require(not falls, "tiers: deduction out of range")
 
     def requirement(self, notional: int) -> tuple[int, int]:
         """Initial and maintenance margin of a notional, ceiling."""

@@ -76,6 +76,8 @@ class Vault:
         #: highest level (steps) of each hour that something flowed in
         self.levels = {now // HOUR: 0}
         self.caps: dict[int, Cap] = {}
+        #: markets whose cap counts
+        self.capped: frozenset[int] = frozenset()
         self.ledgers = [Ledger() for _ in range(NO_MARKET + 1)]
 
     def copy(self) -> Vault:
@@ -119,7 +121,7 @@ class Vault:
         most = self.books
         if self.trip < WAD:
             most = min(most, self.books - self.line(self.trip, now))
-        if market in self.caps:
+        if market in self.capped:
             most = min(most, self.caps[market].left(now) * self.step)
         return most
 
@@ -128,7 +130,8 @@ class Vault:
     def book_inflow(self, market: int, amount: int, now: int) -> int:
         """Add what arrived; what is over a trillion tokens is not booked."""
         booked = min(amount, MAX_STEPS * self.step - self.books)
-        self._flow(booked, now)
+        if booked:
+            self._look(booked, now)
         self.ledgers[market].inflow += booked
         return booked
 
@@ -144,14 +147,18 @@ class Vault:
 
     def pay(self, market: int, amount: int, now: int) -> int:
         """Pay a reward, or a deficit that was booked before, as far as coverage goes."""
+        if amount == 0:
+            return 0
         paid = min(amount, self.coverage(market, now))
-        if market in self.caps:
+        if market in self.capped:
             self.caps[market] = self.caps[market].spend(ceil_div(paid, self.step), now)
-        self._flow(-paid, now)
+        # whoever asks has the breaker look at how things are, paid or not
+        self._look(-paid, now)
         self.ledgers[market].outflow += paid
         return paid
 
-    def _flow(self, amount: int, now: int) -> None:
+    def _look(self, amount: int, now: int) -> None:
+        """Move the books, and open or close the breaker."""
         hour = now // HOUR
         carried = self.level
         self.books += amount
@@ -166,15 +173,13 @@ class Vault:
         require(0 < window <= 365 * 86_400, "vault: bad window")
         limit = cap // self.step
         require(limit <= MAX_STEPS, "vault: bad cap")
-        if cap == 0:
-            self.caps.pop(market, None)
-        elif market in self.caps:
-            self.caps[market] = self.caps[market].changed(limit, window, now)
-        else:
-            self.caps[market] = Cap(limit, window)
+        # what a capped market has had within its window counts against any later cap
+        known = self.caps.get(market)
+        self.caps[market] = known.changed(limit, window, now) if known else Cap(limit, window)
+        self.capped = self.capped | {market} if cap else self.capped - {market}
 
     def set_breaker(self, trip: int, resume: int, now: int) -> None:
         """Set the breaker and apply it at once."""
         require(0 < resume <= trip <= WAD, "vault: bad breaker")
         self.trip, self.resume = trip, resume
-        self._flow(0, now)
+        self._look(0, now)
