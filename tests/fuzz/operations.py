@@ -159,8 +159,10 @@ class Fuzz:
                     self.deleverage_by_list(KEEPER, account, market)
                     if market in model.state.accounts[account].positions and model.health(account)[0] < 0:
                         self.liquidate(KEEPER, account, market, MAX_UINT, 1)
-        left = {number: model.health(number)[0] for number in model.state.accounts}
-        raise Broken(f"invariant 10: still bankrupt: { {n: e for n, e in left.items() if e < 0} }")
+        equities = {number: model.health(number)[0] for number in model.state.accounts}
+        left = {number: equity for number, equity in equities.items() if equity < 0}
+        if left:
+            raise Broken(f"invariant 10: still bankrupt: {left}")
 
     def share_by(self, market: int, policy: str | None, timeout: int, list_from: int) -> None:
         """Share out in another way, or by index."""
