@@ -419,7 +419,7 @@ def _liquidate(
         if done.closed != 0:
             left = adl_list._standing(account, market)
         if left.equity < 0 and left.size != 0 and adl_list._by_index(market, left):
-            done = self._deleverage_by_index(account, market, done, left)
+            done = self._deleverage_by_index(account, market, done, left, False)
             deleveraged = True
     done.target = target
     self._settle_up(account, market, standing, params, done, deleveraged)
@@ -555,14 +555,17 @@ def _limit(mark: uint256, is_buy: bool, slippage: uint256) -> uint256:
 
 @internal
 def _deleverage_by_index(
-    account: uint256, market: uint256, before: Done, standing: IClearinghouse.Standing
+    account: uint256, market: uint256, before: Done, standing: IClearinghouse.Standing, at_mark: bool
 ) -> Done:
     """
     @notice Close what is left of a bankrupt account against the whole other side by size.
+    @param at_mark Whether this side has borne its part already.
     """
     quote: int256 = 0
     worth: int256 = 0
     quote, worth = adl_list._price(standing)
+    if at_mark:
+        quote = worth
     quantity: uint256 = convert(abs(standing.size), uint256)
     extcall IClearinghouse(clearinghouse).deleverage(account, market, quantity, quote, [])
     self._log_receipt(
@@ -604,9 +607,10 @@ def _after_list(
         done.target = 0
         # nobody was closed: the keeper is paid for what was charged
         done.notional += outcome.haircut
-        # winners who cannot pay it all, or a position that has not lost: by index, or it would stay for ever
-        if task.whole and (outcome.rest != 0 or outcome.haircut == 0):
-            return self._deleverage_by_index(account, market, done, adl_list._standing(account, market))
+        left: IClearinghouse.Standing = adl_list._standing(account, market)
+        if task.whole and left.equity < 0:
+            # winners could not pay it all; or they have, and the debt that is left is from elsewhere: then at the mark
+            return self._deleverage_by_index(account, market, done, left, outcome.rest == 0)
     return done
 
 

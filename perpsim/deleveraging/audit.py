@@ -95,8 +95,8 @@ class Auditor:
         self._names = policies
         self._terms = dict(terms or {})
         self._open: dict[int, OpenList] = {}
-        #: markets whose winners were charged in the transaction at work, and could not pay all
-        self._charged: set[int] = set()
+        #: markets whose winners were charged in the transaction at work, and whether they could pay it all
+        self._charged: dict[int, bool] = {}
 
     def take(self, events: Sequence[Logged]) -> Iterator[Audited]:
         """Fold one transaction; check each receipt in it against the state just before its first event."""
@@ -166,6 +166,9 @@ class Auditor:
         receipt, args, time = events[-1], events[-1].args, events[-1].time
         task, standing = self._task(args.account, args.market, time)
         name, rows = self._name(args.policy), _rows(events, args.account)
+        if name == BY_INDEX and self._charged.get(args.market):
+            # The winners have paid their part: what is left is debt from elsewhere.
+            task = task._replace(case=task.case._replace(haircut=0), quote=task.worth)
         findings = Findings()
         check_bankruptcy(findings, receipt, task, standing)
         self._check_terms(findings, receipt, standing)
@@ -220,8 +223,8 @@ class Auditor:
         found = recomputed(policy, task, self._side(policy, task, time), rows, self._open.get(case.market))
         findings.said += found.findings.said
         if policy.charges:
-            if found.whole and found.bill.amount:
-                self._charged.add(case.market)
+            if found.whole:
+                self._charged[case.market] = not found.bill.amount
             return found.bill, 0
         return found.bill, found.bill.amount if found.whole else 0
 

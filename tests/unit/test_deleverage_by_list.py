@@ -212,3 +212,29 @@ def test_a_position_that_has_lost_nothing_goes_at_the_mark(
     receipts = hand_in_whole(keeper, loser, accounts).named("DeleverageReceipt")
     assert [receipt.haircut for receipt in receipts] == [0, 0]
     assert loser.size() == 0 and here.equity == wad(10**6)
+
+
+@pytest.mark.exchange(markets=(distress_market(), distress_market()), vault=NO_BREAKER)
+@BOTH_SIDES
+@pytest.mark.parametrize("first", [0, 1])
+def test_winners_of_two_markets_are_charged_their_parts_whichever_comes_first(
+    exchange: Exchange, keeper: Actor, side: int, first: int
+) -> None:
+    """Losses of 2,000 and 4,000, a deficit of 3,000: 1,000 and 2,000, in one call each."""
+    for market in (0, 1):
+        by_list(exchange, "socialise", market, list_from=0)
+    loser = exchange.actor("loser", deposit=3_000)
+    winners = [exchange.actor(name, deposit=10**6) for name in ("here", "elsewhere")]
+    exchange.refresh()
+    for market, winner in enumerate(winners):
+        exchange.open(side, loser, winner, 1, 10_000, market=market)
+    exchange.wait(1)
+    for market, distance in ((0, 2_000), (1, 4_000)):
+        price = wad(away(side, distance))
+        exchange.owner.send(exchange.oracle, "post", market, price, exchange.now)
+    assert loser.equity == wad(-3_000)
+    for market in (first, 1 - first):
+        accounts, _ = planned(exchange, loser, "socialise", market)
+        hand_in_whole(keeper, loser, accounts, market)
+    assert loser.equity == 0
+    assert [winner.equity for winner in winners] == [wad(10**6 + 1_000), wad(10**6 + 2_000)]

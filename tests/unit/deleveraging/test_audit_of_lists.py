@@ -116,9 +116,13 @@ def test_a_list_in_one_call_is_right(
     by_list(exchange, policy)
     accounts, shares = planned(exchange, loser, policy)
     hand_in_whole(keeper, loser, accounts)
-    (receipt,) = record.audited()
+    receipt, *then = record.audited()
     assert receipt.problems == ()
     assert (receipt.account, receipt.market, receipt.policy) == (loser.account, 0, policy)
+    # who was charged has closed nothing: as there is debt from elsewhere, the position goes at the mark
+    assert [(one.policy, one.haircut, one.problems) for one in then] == (
+        [("index", 0, ())] if policy == "socialise" else []
+    )
     assert receipt.listed == len(accounts) >= 8
     assert receipt.bearers == {a.account for a in shares.allotments if a.amount}
     # the other market's loss is not borne here
