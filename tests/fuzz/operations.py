@@ -32,8 +32,8 @@ class Operation(NamedTuple):
 
 OPERATIONS: dict[str, Operation] = {}
 
-#: rounds of keepers' work after which nobody is to be bankrupt
-ROUNDS = 12
+#: rounds of keepers' work at the end of a history
+ROUNDS = 20
 
 WHO = tuple(range(len(NAMES)))
 TRADER = tuple(range(8))
@@ -76,6 +76,10 @@ class Fuzz:
         self.prices = [int(start * WAD) for start in world.starts]
         twins.wait(12)
         self.move_to(0, self.prices[0])
+        self.owner_sends("vault", "set_staking", (True,), lambda: twins.model.set_staking(True))
+        times = (3_600, 90 * 86_400)
+        self.owner_sends("vault", "set_withdrawal_times", times,
+                         lambda: twins.model.set_withdrawal_times(*times))  # fmt: skip
         for who in WHO:
             self.deposit(who, 10**6 if who in MAKERS else 3_000 if who != KEEPER else 50)
 
@@ -140,8 +144,8 @@ class Fuzz:
         twins.send(twins.owner, getattr(twins.exchange, contract), function, args, model)
 
     def finish(self) -> None:
-        """Keepers bring every bankrupt account to an end: invariant 10. Deleveraging ruins others in turn, so
-        it takes some rounds."""
+        """From any state keepers make progress, until nobody is bankrupt: invariant 10. Deleveraging ruins
+        others in turn, so it takes some rounds."""
         model = self.twins.model
         for _ in range(ROUNDS):
             self.twins.wait(12)
@@ -150,19 +154,20 @@ class Fuzz:
                 open_list = model.market(market).open_list
                 if open_list:
                     self.deleverage_by_list(KEEPER, open_list.account, market)
-            if not self.anybody_bankrupt():
+            bankrupt = [number for number in model.state.accounts if model.health(number)[0] < 0]
+            if not bankrupt:
                 return
-            for account in list(model.state.accounts):
+            before = {number: account.copy() for number, account in model.state.accounts.items()}
+            for account in bankrupt:
                 for market in sorted(model.state.accounts[account].positions):
                     if model.health(account)[0] >= 0:
                         break
                     self.deleverage_by_list(KEEPER, account, market)
                     if market in model.state.accounts[account].positions and model.health(account)[0] < 0:
                         self.liquidate(KEEPER, account, market, MAX_UINT, 1)
-        equities = {number: model.health(number)[0] for number in model.state.accounts}
-        left = {number: equity for number, equity in equities.items() if equity < 0}
-        if left:
-            raise Broken(f"invariant 10: still bankrupt: {left}")
+            if before == model.state.accounts:
+                raise Broken(f"invariant 10: no keeper helps {bankrupt}")
+        raise Broken(f"invariant 10: still bankrupt after {ROUNDS} rounds: {bankrupt}")
 
     def share_by(self, market: int, policy: str | None, timeout: int, list_from: int) -> None:
         """Share out in another way, or by index."""
@@ -617,6 +622,102 @@ def donate(fuzz: Fuzz, who: int, holder: int, amount: int) -> None:
         return True
 
     twins.send(sender, twins.exchange.token, "transfer", (receiver, amount), given)
+
+
+# stakers
+
+
+@operation(6, who=TRADER, other=TRADER, what=(0, 0, 1), tokens=(0, 1, 100, 10_000))
+def stake(fuzz: Fuzz, who: int, other: int, what: int, tokens: int) -> None:
+    """Join the vault, by an amount of tokens or of shares."""
+    twins, sender = fuzz.twins, fuzz.twins.senders[who]
+    receiver = twins.senders[other]
+    units = tokens * 10**twins.params.decimals + tokens % 7
+    if what == 0:
+        twins.mint(sender, units)
+        twins.send(sender, twins.exchange.vault, "deposit", (units, receiver),
+                   lambda: twins.model.stake(sender, units, receiver))  # fmt: skip
+    else:
+        shares = twins.model.to_shares(units)
+        twins.mint(sender, units + 1)
+        twins.send(sender, twins.exchange.vault, "mint", (shares, receiver),
+                   lambda: twins.model.mint_shares(sender, shares, receiver))  # fmt: skip
+
+
+@operation(5, who=TRADER, tenths=(0, 1, 5, 10, 10, 11))
+def request_withdraw(fuzz: Fuzz, who: int, tenths: int) -> None:
+    """Ask to leave."""
+    twins, sender = fuzz.twins, fuzz.twins.senders[who]
+    shares = twins.model.shares_of(sender) * tenths // 10
+    twins.send(sender, twins.exchange.vault, "request_withdraw", (shares,),
+               lambda: twins.model.request_withdraw(sender, shares))  # fmt: skip
+
+
+@operation(1, who=TRADER)
+def cancel_withdraw(fuzz: Fuzz, who: int) -> None:
+    """Stay after all."""
+    twins, sender = fuzz.twins, fuzz.twins.senders[who]
+    twins.send(sender, twins.exchange.vault, "cancel_withdraw", (),
+               lambda: twins.model.cancel_withdraw(sender))  # fmt: skip
+
+
+@operation(5, which=tuple(range(8)), what=(0, 1), tenths=(1, 3, 10, 10, 11))
+def leave(fuzz: Fuzz, which: int, what: int, tenths: int) -> None:
+    """Claim, by shares or by tokens; of somebody who has asked, if there is one."""
+    twins, model = fuzz.twins, fuzz.twins.model
+    asked = [holder for holder in model.stakes.requests if model.request_of(holder).shares]
+    sender = asked[which % len(asked)] if asked else twins.senders[which]
+    shares = model.redeemable(sender) * tenths // 10
+    if what == 0:
+        args = (shares, sender, sender)
+        twins.send(sender, twins.exchange.vault, "redeem", args,
+                   lambda: model.redeem(sender, shares, sender))  # fmt: skip
+    else:
+        units = model.to_assets(shares)
+        args = (units, sender, sender)
+        twins.send(sender, twins.exchange.vault, "withdraw", args,
+                   lambda: model.claim(sender, units, sender))  # fmt: skip
+
+
+@operation(1, who=TRADER, other=TRADER, tenths=(1, 10, 11))
+def send_shares(fuzz: Fuzz, who: int, other: int, tenths: int) -> None:
+    """Give shares away."""
+    twins, sender = fuzz.twins, fuzz.twins.senders[who]
+    args = (twins.senders[other], twins.model.shares_of(sender) * tenths // 10)
+    twins.send(sender, twins.exchange.vault, "transfer", args,
+               lambda: twins.model.send_shares(sender, *args) or True)  # fmt: skip
+
+
+@operation(3, which=(0, 1, 2, 3), market=MARKET, what=(0, 0, 1))
+def report(fuzz: Fuzz, which: int, market: int, what: int) -> None:
+    """Tell the vault of a bankrupt account, or of a market in doubt."""
+    twins, sender = fuzz.twins, fuzz.twins.senders[which]
+    vault, model = twins.exchange.vault, twins.model
+    if what == 0:
+        account, _ = fuzz.bankrupt(which)
+        twins.send(sender, vault, "report", (account,), lambda: model.report(account))
+    else:
+        twins.send(sender, vault, "report_market", (market,), lambda: model.report_market(market))
+
+
+@operation(3, market=MARKET, what=(0, 0, 1, 2, 3), on=FLAG)
+def pools(fuzz: Fuzz, market: int, what: int, on: int) -> None:
+    """Isolate a market or merge it, give to its tranche, switch staking, change the times."""
+    twins, model = fuzz.twins, fuzz.twins.model
+    if what == 0:
+        fuzz.owner_sends("vault", "set_isolated", (market, bool(on)),
+                         lambda: model.set_isolated(market, bool(on)))  # fmt: skip
+    elif what == 1:
+        units = 2_000 * 10**twins.params.decimals
+        twins.mint(twins.owner, units)
+        fuzz.owner_sends("vault", "fund_market", (market, units), lambda: model.fund_market(market, units))
+    elif what == 2:
+        wanted = bool(on or market)
+        fuzz.owner_sends("vault", "set_staking", (wanted,), lambda: model.set_staking(wanted))
+    else:
+        times = ((3_600, 90 * 86_400), (13 * 86_400, 3 * 86_400))[on]
+        fuzz.owner_sends("vault", "set_withdrawal_times", times,
+                         lambda: model.set_withdrawal_times(*times))  # fmt: skip
 
 
 # parameters

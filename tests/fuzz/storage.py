@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eth_hash.auto import keccak
 from reference.account import Account
 from reference.market import LONG, SHORT, Market, Side
+from reference.vault import SHARED
 from support import COMPILER
 
 if TYPE_CHECKING:
@@ -77,9 +78,13 @@ class Storage:
         self.final_k = _slot("Clearinghouse", "final_k")
         self.count = _slot("Clearinghouse", "accounts_count")
         self.epochs = [0 for _ in twins.markets]
+        self.stakes: Any = None
         self.account_slots: dict[int, tuple[int, list[int]]] = {}
-        # the shared pool is the ninth
-        self.vault_state = _slot("InsuranceVault", "states") + 8
+        self.pools = _slot("InsuranceVault", "states")
+        self.supply = _slot("InsuranceVault", "supply")
+        self.holders = _slot("InsuranceVault", "holders")
+        self.requests = _slot("InsuranceVault", "requests")
+        self.reported = _slot("InsuranceVault", "reported")
         self.flows = _slot("InsuranceVault", "flows")
         self.deficits = _slot("InsuranceVault", "deficits")
         balances = _slot("Stablecoin", "balanceOf")
@@ -191,18 +196,55 @@ class Storage:
 
     def _compare_vault(self, what: str) -> None:
         vault, read = self.twins.model.vault, self.read
-        word = read(self.vault, self.vault_state)
-        if (word & (2**100 - 1), bool(word >> 244 & 1)) != (vault.books, vault.is_open):
-            raise self.difference(
-                f"after {what}: the vault's books are {word & (2**100 - 1)} (open: {word >> 244 & 1}), "
-                f"the model's {vault.books} (open: {vault.is_open})"
-            )
+        for number in range(SHARED + 1):
+            word = read(self.vault, self.pools + number)
+            pool = vault.pools.get(number)
+            found = (word & (2**100 - 1), bool(word >> 244 & 1))
+            if found != (pool.books if pool else 0, bool(pool and pool.is_open)):
+                raise self.difference(
+                    f"after {what}: pool {number} has {found} (books, open), the model {pool}"
+                )
+            if number == SHARED:
+                marks = sum(1 << n for n in vault.pools if n != SHARED)
+                marks |= self.twins.model.stakes.on << 9 | vault.doubt << 10
+                if word >> 245 != marks:
+                    raise self.difference(
+                        f"after {what}: the vault's marks are {word >> 245:b}, not {marks:b}"
+                    )
+        self._compare_stakes(what)
         for number, ledger in enumerate(vault.ledgers):
             flows = read(self.vault, self.flows + number) & (2**232 - 1)
             if flows != ledger.outflow << 116 | ledger.inflow or (
                 number < 8 and read(self.vault, self.deficits + number) != ledger.deficit
             ):
                 raise self.difference(f"after {what}: ledger {number} is not {ledger}")
+
+    def _compare_stakes(self, what: str) -> None:
+        stakes, read = self.twins.model.stakes, self.read
+        if stakes == self.stakes:
+            return
+        self.stakes = stakes
+        word = read(self.vault, self.supply)
+        reported = sum(account << 32 * i for i, account in enumerate(stakes.reported))
+        if (word & U128, word >> 128) != (stakes.supply, stakes.treasury):
+            raise self.difference(
+                f"after {what}: {word & U128} shares, {word >> 128} of the treasury, the model "
+                f"{stakes.supply} and {stakes.treasury}"
+            )
+        if read(self.vault, self.reported) != reported:
+            raise self.difference(f"after {what}: the reported accounts are not {stakes.reported}")
+        for holder, shares in stakes.holders.items():
+            request = stakes.requests.get(holder)
+            word = read(self.vault, _key(self.holders, int(holder, 16)))
+            if (word & U128, word >> 128) != (shares, request.shares if request else 0):
+                raise self.difference(
+                    f"after {what}: {holder} holds {word & U128} shares, {word >> 128} of them requested; "
+                    f"the model {shares} and {request}"
+                )
+            if request:
+                word = read(self.vault, _key(self.requests, int(holder, 16)))
+                if word != request.value | request.start << 104 | request.end << 144:
+                    raise self.difference(f"after {what}: the request of {holder} is not {request}")
 
     def _compare_book(self, what: str, number: int) -> None:
         book = self.twins.model.state.books[number]

@@ -50,6 +50,7 @@ class Views:
             self._vault(number)
         vault = self.model.vault
         self.expect(self.exchange.vault, "assets", (), vault.books)
+        self._shares()
 
     def _account(self, number: int) -> None:
         model, house = self.model, self.exchange.clearinghouse
@@ -154,11 +155,43 @@ class Views:
             if found != wanted_ids:
                 raise self.twins.difference(f"orders_of({account}) are {found}, not {wanted_ids}")
 
+    def _shares(self) -> None:
+        model, contract = self.model, self.exchange.vault
+        stakes, now = model.stakes, model.now
+        self.expect(contract, "is_unsettled", (), model.is_unsettled())
+        self.expect(contract, "totalAssets", (), model.vault.shared.books)
+        self.expect(contract, "totalSupply", (), stakes.supply)
+        for amount in (0, 1, 10**6, 7 * 10**20):
+            self.expect(contract, "previewDeposit", (amount,), model.to_shares(amount))
+            self.expect(contract, "previewRedeem", (amount,), model.to_assets(amount))
+        for holder in stakes.holders:
+            most = model.redeemable(holder)
+            self.expect(contract, "balanceOf", (holder,), model.shares_of(holder))
+            self.expect(contract, "maxRedeem", (holder,), most)
+            self.expect(contract, "maxWithdraw", (holder,), model.to_assets(most))
+            self.expect(contract, "withdrawal_request", (holder,), tuple(model.request_of(holder)))
+        pool, breaker = model.vault.shared, model.vault.breaker
+        state = (
+            pool.stops(breaker, now),
+            pool.peak(now) * pool.step,
+            pool.line(breaker.trip, now),
+            breaker.trip,
+            breaker.resume,
+        )
+        found = contract.view("breaker_state")
+        if found.is_open != state[0] or (breaker.trip < WAD and tuple(found) != state):
+            raise self.twins.difference(f"breaker_state() is {found}, not {state}")
+
     def _vault(self, number: int) -> None:
         vault, contract, now = self.model.vault, self.exchange.vault, self.model.now
         self.expect(contract, "coverage", (number,), vault.coverage(number, now))
         ledger = vault.ledgers[number]
         self.expect(contract, "ledger", (number,), (ledger.inflow, ledger.outflow, ledger.deficit))
+        for contract_says, ours in (
+            ("pool_assets", vault.pools[vault.pool_of(number)].books),
+            ("is_isolated", number in vault.pools),
+        ):
+            self.expect(contract, contract_says, (number,), ours)
         cap = vault.caps.get(number)
         capped = number in vault.capped and cap
         if capped:

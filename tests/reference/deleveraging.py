@@ -90,12 +90,13 @@ def share_out(
 class Closing:
     """A bankrupt position on its way to the other side, part by part."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: Seen, at_mark: bool = False) -> None:
         self.seen = seen
         self.sign = 1 if seen.size > 0 else -1
         #: size still to close, and what is still to be received for it (WAD)
         self.left = abs(seen.size)
-        self.quote_left = price_of(seen).quote
+        price = price_of(seen)
+        self.quote_left = price.worth if at_mark else price.quote
         self.closed = self.received = 0
 
     def _part(self, quantity: int) -> int:

@@ -11,10 +11,11 @@ from typing import Any
 from reference.administration import Administration
 from reference.errors import require
 from reference.lists import Lists
+from reference.staking import Staking
 from reference.state import transaction
 
 
-class Exchange(Lists, Administration):
+class Exchange(Lists, Staking, Administration):
     """The whole exchange over one collateral token."""
 
     # users
@@ -56,12 +57,6 @@ class Exchange(Lists, Administration):
             equity, initial, _ = self.health(account)
             collateral = min(collateral, equity - initial)
         return max(collateral, 0) // self.unit
-
-    @transaction
-    def fund(self, amount: int) -> int:
-        """A gift to the vault, token units."""
-        self.state.tokens["vault"] += amount
-        return self.vault.fund(amount, self.now)
 
     @transaction
     def sweep_fees(self, number: int) -> int:

@@ -61,6 +61,7 @@ class Lists(Waterfall):
             self.state.lists_count += 1
             deadline = self.now + market.deleverage.timeout
             market.open_list = OpenList(self.state.lists_count, account, deadline)
+            self.doubt_market(number)
             self.note("list opened", number)
         return done.closed
 
@@ -216,7 +217,9 @@ class Lists(Waterfall):
         done.target = 0 if policy.charges else done.closed + left * (not last)
         done.deleveraged = True
         self.note("winners charged" if policy.charges else "deleveraged by list", case.market, case.mark)
-        if last and policy.charges and (left or left == needed):
-            # winners who cannot pay it all, or a position that has not lost
-            self.close_by_index(self.seen(case.account, case.market), done)
+        if last and policy.charges:
+            charged = self.seen(case.account, case.market)
+            if charged.equity < 0:
+                # the winners have paid their part, or cannot: it does not stay open
+                self.close_by_index(charged, done, at_mark=left == 0)
         return left

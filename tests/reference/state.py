@@ -12,6 +12,7 @@ from reference.account import Account, Seen
 from reference.book import Book
 from reference.errors import Refused, require
 from reference.market import Market
+from reference.stakes import Stakes
 from reference.vault import Vault
 
 P = ParamSpec("P")
@@ -50,6 +51,7 @@ class State:
     debts: list[list[int]] = field(default_factory=list)
     #: deleveraging lists opened so far
     lists_count: int = 0
+    stakes: Stakes = field(default_factory=Stakes)
 
     def copy(self) -> State:
         """As it is now."""
@@ -62,6 +64,7 @@ class State:
             dict(self.tokens),
             [list(debt) for debt in self.debts],
             self.lists_count,
+            self.stakes,
         )
 
 
@@ -160,6 +163,20 @@ class Core:
         self.state.tokens["clearinghouse"] += units
         market.fees_treasury += max(units * self.unit - amount, 0)
         return min(units * self.unit, amount)
+
+    # doubts
+
+    def is_doubtful(self, number: int) -> bool:
+        """Whether a market of the shared pool has unpaid debt or is frozen."""
+        market = self.state.markets[number]
+        return number not in self.vault.pools and (market.unpaid > 0 or market.open_list is not None)
+
+    def doubt_market(self, number: int) -> bool:
+        """Look at a market before the next one joins or leaves."""
+        if number < len(self.state.markets) and self.is_doubtful(number):
+            self.vault.doubt = True
+            return True
+        return False
 
     # prices
 

@@ -1,8 +1,9 @@
-"""The insurance vault's books (SPECIFICATION 9). All amounts are token units."""
+"""The insurance vault's books: pools, coverage, ledger (SPECIFICATION 9). All amounts are token units."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from reference.arith import WAD, ceil_div
 from reference.errors import require
@@ -10,15 +11,15 @@ from reference.errors import require
 HOUR = 3600
 #: hours before the present one that the breaker looks back over
 LOOK_BACK = 8
-NO_MARKET = 8
-DEFAULT_WINDOW = 86_400
+#: the shared pool, and in the ledger what belongs to no market
+SHARED = 8
 #: buckets that a cap's window is cut into
 BUCKETS = 7
-#: the books fit 60 bits of 10**-6 tokens
+#: the books of a pool fit 60 bits of 10**-6 tokens
 MAX_STEPS = 2**60 - 1
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cap:
     """What may leave for a market in any interval of the window's length, counted in buckets."""
 
@@ -43,19 +44,83 @@ class Cap:
     def spend(self, steps: int, now: int) -> Cap:
         """The cap after so many steps have left."""
         newest = self.bucket(now)
-        return Cap(self.limit, self.window, {**self.spent, newest: self.spent.get(newest, 0) + steps})
+        return replace(self, spent={**self.spent, newest: self.spent.get(newest, 0) + steps})
 
     def changed(self, limit: int, window: int, now: int) -> Cap:
         """Another limit or window; another window dates what is counted to the present."""
         if window == self.window:
             return Cap(limit, window, self.spent)
         changed = Cap(limit, window)
-        changed.spent = {changed.bucket(now): self.used(now)}
-        return changed
+        return replace(changed, spent={changed.bucket(now): self.used(now)})
 
 
-@dataclass
-class Ledger:
+class Breaker(NamedTuple):
+    """Falls from the peak at which payments stop, and under which they resume (WAD); stops never at 1."""
+
+    trip: int = 30 * 10**16
+    resume: int = 25 * 10**16
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Books of a pool, and what its breaker looks at."""
+
+    #: token units in a step of 10**-6 tokens
+    step: int
+    books: int = 0
+    is_open: bool = False
+    #: highest level (steps) of each hour that something flowed in; it stays until the next flow
+    levels: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def level(self) -> int:
+        """The books in steps, ceiling."""
+        return ceil_div(self.books, self.step)
+
+    def peak(self, now: int) -> int:
+        """Highest level (steps) of the present hour and the eight before it."""
+        oldest = now // HOUR - LOOK_BACK
+        return max([self.level, *(level for hour, level in self.levels.items() if hour >= oldest)])
+
+    def line(self, fall: int, now: int) -> int:
+        """The books at which the fall from the peak is `fall` (WAD), ceiling."""
+        return ceil_div(self.peak(now) * self.step * (WAD - fall), WAD)
+
+    def stops(self, breaker: Breaker, now: int) -> bool:
+        """Whether the breaker stops payments."""
+        if breaker.trip >= WAD or self.peak(now) == 0:
+            return False
+        return self.books <= self.line(breaker.resume if self.is_open else breaker.trip, now)
+
+    def moved(self, amount: int, breaker: Breaker, now: int) -> Pool:
+        """After a flow: the breaker opens or closes; what comes in never opens it."""
+        # it may have closed by now, as peaks age
+        was_open = self.is_open and self.stops(breaker, now)
+        after = replace(self._of_now(now, self.books + amount), is_open=was_open)
+        if amount > 0 and not was_open:
+            return after
+        return replace(after, is_open=after.stops(breaker, now))
+
+    def raised(self, amount: int, now: int) -> Pool:
+        """After a stake: the breaker is not looked at."""
+        return self._of_now(now, self.books + amount)
+
+    def shrunk(self, amount: int, now: int) -> Pool:
+        """After a staker has left, which is no loss: every level shrinks as the books do, ceiling."""
+        present = self._of_now(now, self.books)
+        books = self.books - amount
+        levels = {hour: ceil_div(level * books, self.books) for hour, level in present.levels.items()}
+        return replace(present, books=books, levels=levels)
+
+    def _of_now(self, now: int, books: int) -> Pool:
+        hour = now // HOUR
+        after = replace(self, books=books)
+        highest = max(self.levels.get(hour, 0), self.level, after.level)
+        levels = {h: level for h, level in self.levels.items() if h >= hour - LOOK_BACK}
+        return replace(after, levels={**levels, hour: highest})
+
+
+class Ledger(NamedTuple):
     """What a market has brought and cost since the beginning."""
 
     inflow: int = 0
@@ -64,63 +129,51 @@ class Ledger:
 
 
 class Vault:
-    """The fund: what arrived, less what it paid."""
+    """The fund. Markets share a pool unless they are isolated."""
 
     def __init__(self, decimals: int, now: int) -> None:
-        #: token units in a step of 10**-6 tokens
         self.step = 10 ** (decimals - 6)
-        self.books = 0
-        self.trip = 30 * 10**16
-        self.resume = 25 * 10**16
-        self.is_open = False
-        #: highest level (steps) of each hour that something flowed in
-        self.levels = {now // HOUR: 0}
+        self.pools = {SHARED: Pool(self.step, levels={now // HOUR: 0})}
+        self.breaker = Breaker()
         self.caps: dict[int, Cap] = {}
         #: markets whose cap counts
         self.capped: frozenset[int] = frozenset()
-        self.ledgers = [Ledger() for _ in range(NO_MARKET + 1)]
+        self.ledgers = (Ledger(),) * (SHARED + 1)
+        #: whether less was paid than asked, or somebody has said so: losses may be unbooked
+        self.doubt = False
 
     def copy(self) -> Vault:
-        """As it is now."""
-        twin = object.__new__(Vault)
+        """As it is now; what is in it is not changed in place."""
+        twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        twin.levels = dict(self.levels)
+        twin.pools = dict(self.pools)
         twin.caps = dict(self.caps)
-        twin.ledgers = [Ledger(x.inflow, x.outflow, x.deficit) for x in self.ledgers]
         return twin
 
-    # breaker
+    # what there is
 
     @property
-    def level(self) -> int:
-        """The books in steps, ceiling."""
-        return ceil_div(self.books, self.step)
+    def shared(self) -> Pool:
+        """The shared pool."""
+        return self.pools[SHARED]
 
-    def peak(self, now: int) -> int:
-        """Highest level (steps) of the present hour and the eight before it. A level stays until the next
-        flow, so that every hour without one has the level that the last flow left."""
-        oldest = now // HOUR - LOOK_BACK
-        return max([self.level, *(level for hour, level in self.levels.items() if hour >= oldest)])
+    @property
+    def books(self) -> int:
+        """All books."""
+        return sum(pool.books for pool in self.pools.values())
 
-    def line(self, fall: int, now: int) -> int:
-        """The books at which the fall from the peak is `fall` (WAD), ceiling."""
-        return ceil_div(self.peak(now) * self.step * (WAD - fall), WAD)
-
-    def open_now(self, now: int) -> bool:
-        """Whether the breaker stops payments."""
-        if self.trip >= WAD or self.peak(now) == 0:
-            return False
-        if self.is_open:
-            return self.books <= self.line(self.resume, now)
-        return self.books <= self.line(self.trip, now)
+    def pool_of(self, market: int) -> int:
+        """The pool that a market is paid from."""
+        return market if market in self.pools else SHARED
 
     def coverage(self, market: int, now: int) -> int:
         """The most that a payment for a market would be."""
-        if self.open_now(now):
+        pool = self.pools[self.pool_of(market)]
+        if pool.stops(self.breaker, now):
             return 0
-        most = self.books
-        if self.trip < WAD:
-            most = min(most, self.books - self.line(self.trip, now))
+        most = pool.books
+        if self.breaker.trip < WAD:
+            most = min(most, pool.books - pool.line(self.breaker.trip, now))
         if market in self.capped:
             most = min(most, self.caps[market].left(now) * self.step)
         return most
@@ -128,22 +181,22 @@ class Vault:
     # flows
 
     def book_inflow(self, market: int, amount: int, now: int) -> int:
-        """Add what arrived; what is over a trillion tokens is not booked."""
-        booked = min(amount, MAX_STEPS * self.step - self.books)
+        """Add what arrived for a market (8: none); what is over a trillion tokens is not booked."""
+        number = self.pool_of(market)
+        pool = self.pools[number]
+        booked = min(amount, MAX_STEPS * self.step - pool.books)
         if booked:
-            self._look(booked, now)
-        self.ledgers[market].inflow += booked
+            self.pools[number] = pool.moved(booked, self.breaker, now)
+            self.record(market, inflow=booked)
         return booked
-
-    def fund(self, amount: int, now: int) -> int:
-        """A gift to no market."""
-        require(self.books + amount <= MAX_STEPS * self.step, "vault: over limit")
-        return self.book_inflow(NO_MARKET, amount, now)
 
     def cover(self, market: int, amount: int, now: int) -> int:
         """Book a deficit and pay it as far as coverage goes."""
-        self.ledgers[market].deficit += amount
-        return self.pay(market, amount, now)
+        self.record(market, deficit=amount)
+        paid = self.pay(market, amount, now)
+        if paid < amount and market not in self.pools:
+            self.doubt = True
+        return paid
 
     def pay(self, market: int, amount: int, now: int) -> int:
         """Pay a reward, or a deficit that was booked before, as far as coverage goes."""
@@ -153,18 +206,16 @@ class Vault:
         if market in self.capped:
             self.caps[market] = self.caps[market].spend(ceil_div(paid, self.step), now)
         # whoever asks has the breaker look at how things are, paid or not
-        self._look(-paid, now)
-        self.ledgers[market].outflow += paid
+        number = self.pool_of(market)
+        self.pools[number] = self.pools[number].moved(-paid, self.breaker, now)
+        self.record(market, outflow=paid)
         return paid
 
-    def _look(self, amount: int, now: int) -> None:
-        """Move the books, and open or close the breaker."""
-        hour = now // HOUR
-        carried = self.level
-        self.books += amount
-        self.levels[hour] = max(self.levels.get(hour, 0), carried, self.level)
-        self.levels = {h: x for h, x in self.levels.items() if h >= hour - LOOK_BACK}
-        self.is_open = self.open_now(now)
+    def record(self, market: int, inflow: int = 0, outflow: int = 0, deficit: int = 0) -> None:
+        """Enter flows into the ledger."""
+        old = self.ledgers[market]
+        new = Ledger(old.inflow + inflow, old.outflow + outflow, old.deficit + deficit)
+        self.ledgers = (*self.ledgers[:market], new, *self.ledgers[market + 1 :])
 
     # settings
 
@@ -181,5 +232,6 @@ class Vault:
     def set_breaker(self, trip: int, resume: int, now: int) -> None:
         """Set the breaker and apply it at once."""
         require(0 < resume <= trip <= WAD, "vault: bad breaker")
-        self.trip, self.resume = trip, resume
-        self._look(0, now)
+        self.breaker = Breaker(trip, resume)
+        for number, pool in self.pools.items():
+            self.pools[number] = pool.moved(0, self.breaker, now)

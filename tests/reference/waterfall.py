@@ -105,9 +105,9 @@ class Waterfall(Trading):
         small = abs(seen.size) * market.mark // WAD < terms.list_from
         return terms.policy is None or small or self.now < market.by_index_until
 
-    def close_by_index(self, seen: Seen, done: Done) -> None:
+    def close_by_index(self, seen: Seen, done: Done, at_mark: bool = False) -> None:
         """Close what is left of a bankrupt position against the whole other side by size."""
-        market, closing = seen.market, Closing(seen)
+        market, closing = seen.market, Closing(seen, at_mark)
         closing.by_index()
         closing.done()
         self.note("deleveraged by index", market.number, abs(closing.received) * WAD // closing.closed)
@@ -223,7 +223,8 @@ class Waterfall(Trading):
         """Out of the penalty, then the vault, then, after a deleveraging, the treasury; what the penalty
         leaves goes to the vault."""
         paid = min(reward, done.penalty)
-        if paid < reward and (not done.deleveraged or self.vault.books):
+        pool = self.vault.pools[self.vault.pool_of(market.number)]
+        if paid < reward and (pool.books or not done.deleveraged):
             units = self.vault.pay(market.number, (reward - paid) // self.unit, self.now)
             paid += self.receive(market, units, reward - paid)
         if paid < reward and done.deleveraged:
