@@ -115,7 +115,7 @@ class Staking(Core):
             everything = pool.books * VIRTUAL
             self._change(supply=everything, treasury=everything)
         self.state.tokens["vault"] += assets
-        self.vault.pools[SHARED] = pool.raised(assets, self.now)
+        self.vault.pools[SHARED] = pool.moved(assets, self.vault.breaker, self.now)
         self.vault.record(SHARED, inflow=assets)
         holders = {**self.stakes.holders, receiver: self.shares_of(receiver) + shares}
         self._change(supply=self.stakes.supply + shares, holders=holders)

@@ -101,12 +101,9 @@ class Pool:
             return after
         return replace(after, is_open=after.stops(breaker, now))
 
-    def raised(self, amount: int, now: int) -> Pool:
-        """After a stake: the breaker is not looked at."""
-        return self._of_now(now, self.books + amount)
-
     def shrunk(self, amount: int, now: int) -> Pool:
-        """After a staker has left, which is no loss: every level shrinks as the books do, ceiling."""
+        """After a staker has left, which is no loss: every level shrinks as the books do, ceiling, and the
+        breaker is not looked at."""
         present = self._of_now(now, self.books)
         books = self.books - amount
         levels = {hour: ceil_div(level * books, self.books) for hour, level in present.levels.items()}
