@@ -57,7 +57,7 @@ def deleverage(fuzz: Fuzz, keeper: int, which: int) -> None:
 @operation(8, keeper=WHO, which=(0, 1, 2, 3), defect=(0, 0, 0, 0, 0, 1, 2, 3, 4, 5))
 def deleverage_by_list(fuzz: Fuzz, keeper: int, which: int, defect: int) -> None:
     """A bankrupt account, with the whole other side in order, or with a list that is not that."""
-    if not fuzz.anybody_bankrupt() and keeper:
+    if not fuzz.bankrupt_accounts() and keeper:
         return
     twins, sender = fuzz.twins, fuzz.twins.senders[keeper]
     account, market = fuzz.bankrupt(which)
@@ -81,7 +81,7 @@ def deleverage_by_list(fuzz: Fuzz, keeper: int, which: int, defect: int) -> None
 @operation(6, keeper=WHO, which=(0, 1, 2, 3))
 def open_list(fuzz: Fuzz, keeper: int, which: int) -> None:
     """Freeze a market for a list."""
-    if not fuzz.anybody_bankrupt() and keeper:
+    if not fuzz.bankrupt_accounts() and keeper:
         return
     twins, sender = fuzz.twins, fuzz.twins.senders[keeper]
     args = fuzz.bankrupt(which)

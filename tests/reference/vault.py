@@ -87,19 +87,24 @@ class Pool:
         return ceil_div(self.peak(now) * self.step * (WAD - fall), WAD)
 
     def stops(self, breaker: Breaker, now: int) -> bool:
-        """Whether the breaker stops payments."""
+        """Whether the breaker is open: it was opened, and the fall from the peak is not less than `resume`."""
         if breaker.trip >= WAD or self.peak(now) == 0:
             return False
-        return self.books <= self.line(breaker.resume if self.is_open else breaker.trip, now)
+        return self.is_open and self.books <= self.line(breaker.resume, now)
+
+    def trips(self, breaker: Breaker, now: int) -> bool:
+        """Whether the line is reached at which it opens."""
+        if breaker.trip >= WAD or self.peak(now) == 0:
+            return False
+        return self.books <= self.line(breaker.trip, now)
 
     def moved(self, amount: int, breaker: Breaker, now: int) -> Pool:
         """After a flow: the breaker opens or closes; what comes in never opens it."""
         # it may have closed by now, as peaks age
-        was_open = self.is_open and self.stops(breaker, now)
+        was_open = self.stops(breaker, now)
         after = replace(self._of_now(now, self.books + amount), is_open=was_open)
-        if amount > 0 and not was_open:
-            return after
-        return replace(after, is_open=after.stops(breaker, now))
+        opens = after.stops(breaker, now) if was_open else amount <= 0 and after.trips(breaker, now)
+        return replace(after, is_open=opens)
 
     def shrunk(self, amount: int, now: int) -> Pool:
         """After a staker has left, which is no loss: every level shrinks as the books do, ceiling, and the
@@ -170,7 +175,7 @@ class Vault:
             return 0
         most = pool.books
         if self.breaker.trip < WAD:
-            most = min(most, pool.books - pool.line(self.breaker.trip, now))
+            most = min(most, max(pool.books - pool.line(self.breaker.trip, now), 0))
         if market in self.capped:
             most = min(most, self.caps[market].left(now) * self.step)
         return most
