@@ -124,12 +124,8 @@ def execute_list(fuzz: Fuzz, keeper: int, market: int, count: int) -> None:
 @operation(2, keeper=WHO, market=MARKET)
 def end_list(fuzz: Fuzz, keeper: int, market: int) -> None:
     """End a list."""
-    if not fuzz.anything_frozen() and keeper:
-        return
-    twins, sender = fuzz.twins, fuzz.twins.senders[keeper]
-    args = (fuzz.frozen(market),)
-    twins.send(sender, twins.exchange.liquidator, "end_list", args,
-               lambda: twins.model.end_list(sender, *args))  # fmt: skip
+    if fuzz.anything_frozen() or not keeper:
+        fuzz.end_list(keeper, fuzz.frozen(market))
 
 
 @operation(4, keeper=WHO, market=MARKET, per_mille=(120, 300, 700), side=SIDE, whole=FLAG)

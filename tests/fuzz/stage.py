@@ -148,8 +148,10 @@ class Fuzz:
             self.move_to(0, self.prices[0])
             for market in MARKET:
                 open_list = model.market(market).open_list
-                if open_list:
+                if open_list and model.health(open_list.account)[0] < 0:
                     self.deleverage_by_list(KEEPER, open_list.account, market)
+                elif open_list:
+                    self.end_list(KEEPER, market)
             bankrupt = self.bankrupt_accounts()
             if not bankrupt:
                 return
@@ -181,6 +183,12 @@ class Fuzz:
         listed = self.honest_list(account, market)
         twins.send(sender, twins.exchange.liquidator, "deleverage_by_list", (account, market, packed(listed)),
                    lambda: twins.model.deleverage_by_list(sender, account, market, listed))  # fmt: skip
+
+    def end_list(self, who: int, market: int) -> None:
+        """End a list."""
+        twins, sender = self.twins, self.twins.senders[who]
+        twins.send(sender, twins.exchange.liquidator, "end_list", (market,),
+                   lambda: twins.model.end_list(sender, market))  # fmt: skip
 
     # sizes and prices
 

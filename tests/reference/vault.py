@@ -87,7 +87,7 @@ class Pool:
         return ceil_div(self.peak(now) * self.step * (WAD - fall), WAD)
 
     def stops(self, breaker: Breaker, now: int) -> bool:
-        """Whether the breaker is open: it was opened, and the fall from the peak is not less than `resume`."""
+        """Whether the breaker is open: it was opened, and the fall from the peak is not below `resume`."""
         if breaker.trip >= WAD or self.peak(now) == 0:
             return False
         return self.is_open and self.books <= self.line(breaker.resume, now)
