@@ -199,6 +199,17 @@ def test_settings_leave_the_last_price_alone(oracle, roles):
     assert oracle.view("max_move", 7) == 10 * WAD
 
 
+def test_a_word_keeps_no_bit_of_what_was_there_before(oracle, roles):
+    time = now(oracle)
+    oracle.send(roles.reporter, "post", 0, 2**87 + 1, time - 9)
+    oracle.send(roles.reporter, "post", 0, 2**86, time - 8)
+    assert oracle.view("latest", 0) == (2**86, time - 8)
+    for move in (10 * WAD, 1, 2, 0):
+        oracle.send(roles.owner, "set_max_move", 0, move)
+        assert oracle.view("max_move", 0) == move
+        assert oracle.view("latest", 0) == (2**86, time - 8)
+
+
 @settings(max_examples=30)
 @given(
     steps=st.lists(
