@@ -343,6 +343,12 @@ def test_a_change_of_the_breaker_is_applied_at_once(world):
     assert world.coverage() == 500 * unit
 
 
+def test_rates_are_kept_to_the_last_digit(world):
+    for trip, resume in ((1, 1), (WAD - 1, WAD - 1), (WAD // 3, WAD // 3 - 1)):
+        world.vault.send(world.roles.owner, "set_breaker", trip, resume)
+        assert world.vault.view("breaker_state")[3:] == (trip, resume)
+
+
 @pytest.mark.parametrize(
     "trip, resume", [(WAD + 1, 1), (0, 0), (WAD // 2, 0), (WAD // 2, WAD // 2 + 1), (0, 1)]
 )

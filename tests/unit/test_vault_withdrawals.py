@@ -341,6 +341,34 @@ def test_an_exit_is_no_loss_to_the_breaker(world):
     assert world.vault.view("breaker_state").peak == pytest.approx(270 * unit, abs=unit // 10**5)
 
 
+@pytest.mark.parametrize("age", range(9))
+def test_an_exit_shrinks_the_peak_however_old_it_is(world, age):
+    """900 at the peak, 6 are lost in each hour that follows, then half of the staker's shares leave."""
+    staker, unit = world.roles.staker, world.unit
+    world.own("set_breaker", 3 * WAD // 10, WAD // 4)
+    world.own("set_withdrawal_times", HOUR, 24 * HOUR)
+    world.stake(staker, 200 * unit)
+    world.pass_time(HOUR - world.now() % HOUR)
+    world.request(staker)
+    world.pass_time(HOUR)
+    world.fund(300)
+    peak, shares = 900, world.shares(staker) // 2
+    for hour in range(age):
+        world.pass_time(HOUR)
+        world.lose(6 * unit)
+        assert world.vault.view("breaker_state").peak == peak * unit, hour
+    books = world.assets()
+    paid = world.vault.send(staker, "redeem", shares, staker, staker).value
+    assert paid > 140 * unit
+    left = world.assets()
+    for hour in range(age, 12):
+        # the level carried into an hour counts for it: that of hour 0 is seen up to hour 9
+        forgotten = min(max(hour - 9, 0), age)
+        expected = (peak - 6 * forgotten) * unit * left / books
+        assert world.vault.view("breaker_state").peak == pytest.approx(expected, rel=1e-5), hour
+        world.pass_time(HOUR)
+
+
 def test_nobody_joins_or_leaves_while_the_breaker_is_open(world):
     staker, unit = world.roles.staker, world.unit
     world.request(staker)
