@@ -191,7 +191,8 @@ def set_breaker(trip: uint256, resume: uint256):
 @nonreentrant
 def set_isolated(market: uint256, isolated: bool):
     """
-    @notice Give a market a pool of its own, or put it back into the shared pool. Only the owner.
+    @notice Give a market a pool of its own, or put it back into the shared pool. Only the owner. Nothing happens if it
+            is there already.
     @dev Isolated, a market starts with nothing; what it had brought stays in the shared pool. Coming back it
          brings its tranche, which buys the treasury shares. Refused while the vault is unsettled, the market
          has unpaid debt or is frozen, or its pool's breaker is open: a loss is borne by the pool under which
@@ -202,6 +203,8 @@ def set_isolated(market: uint256, isolated: bool):
     access._only_owner()
     vault_ledger._check(market, MARKETS - 1)
     assert doubts._may_switch(market), "vault: unsettled"
+    if isolated == (pools._pool(market) == market):
+        return
     if isolated:
         pools._isolate(market)
     else:
