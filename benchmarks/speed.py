@@ -14,10 +14,10 @@ import time
 from pyrevm import BlockEnv
 
 from perpsim.chain.base import COINBASE, DEFAULT_TX_GAS
+from perpsim.scenarios import Scenario
+from perpsim.scenarios.loading import load_scenario
 from perpsim.simulation.capture import Call, Capture
 from perpsim.simulation.command import build
-from perpsim.simulation.loading import load_scenario
-from perpsim.simulation.scenario import Scenario
 
 SCENARIO = "black-thursday-2020"
 

@@ -128,8 +128,8 @@ def policies(scenario: str, **options: Any) -> None:
 @click.option("--show", metavar="NAME", help="Explain one scenario.")
 def scenarios(show: str | None) -> None:
     """List the scenarios that come with perpsim."""
+    from perpsim.scenarios.loading import load_scenario, scenario_names
     from perpsim.simulation.display import describe_scenario
-    from perpsim.simulation.loading import load_scenario, scenario_names
 
     if show:
         describe_scenario(load_scenario(show))

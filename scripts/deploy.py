@@ -36,7 +36,7 @@ def cli(provider: Any, scenario: str, alias: str | None, token: str | None, out:
     from perpsim.chain.ape_engine import ApeChain
     from perpsim.errors import UserError
     from perpsim.protocol import deploy
-    from perpsim.simulation.loading import load_scenario
+    from perpsim.scenarios.loading import load_scenario
     from perpsim.simulation.parameters import protocol_params
 
     network = f"{provider.network.ecosystem.name}-{provider.network.name}-{provider.name}"

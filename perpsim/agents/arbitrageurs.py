@@ -7,7 +7,7 @@ import numpy as np
 from perpsim.agents.base import Members, View
 from perpsim.agents.desk import Desk
 from perpsim.chain import Tx
-from perpsim.simulation.scenario import Arbitrageurs
+from perpsim.scenarios import Arbitrageurs
 
 
 class IndexArbitrageurs:

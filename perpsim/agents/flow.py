@@ -7,7 +7,7 @@ import numpy as np
 from perpsim.agents.base import Members, View
 from perpsim.agents.desk import Desk
 from perpsim.chain import Tx
-from perpsim.simulation.scenario import Momentum, Noise
+from perpsim.scenarios import Momentum, Noise
 
 _SLIPPAGE = 0.01
 # Least change of a position worth an order, as a share of the target's scale.

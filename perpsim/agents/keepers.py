@@ -19,8 +19,8 @@ from perpsim.agents.base import FloatArray, IntArray, View
 from perpsim.agents.desk import Desk
 from perpsim.agents.listing import Step
 from perpsim.chain import Tx
+from perpsim.scenarios import Keeper
 from perpsim.simulation.market_state import OpenList
-from perpsim.simulation.scenario import Keeper
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from perpsim.agents.base import FloatArray, Members, View
 from perpsim.agents.desk import POST_ONLY, Desk
 from perpsim.chain import Tx
-from perpsim.simulation.scenario import Makers
+from perpsim.scenarios import Makers
 
 _MAX_DISTANCE = 0.08
 

@@ -8,7 +8,7 @@ from perpsim.agents.base import View
 from perpsim.agents.desk import Desk
 from perpsim.chain import Tx
 from perpsim.market.prices import to_wad
-from perpsim.simulation.scenario import Oracle
+from perpsim.scenarios import Oracle
 
 _ARRIVAL = 0.01
 

@@ -9,7 +9,7 @@ import numpy as np
 from perpsim.agents.base import BoolArray, FloatArray, IntArray, Members, View
 from perpsim.agents.desk import Desk
 from perpsim.chain import Tx
-from perpsim.simulation.scenario import Traders
+from perpsim.scenarios import Traders
 
 ABSENT, FUNDED, OPEN = 0, 1, 2
 

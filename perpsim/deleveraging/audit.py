@@ -20,8 +20,8 @@ from perpsim.deleveraging.packing import Listed, unpack_rows
 from perpsim.deleveraging.policies import POLICIES, Policy
 from perpsim.deleveraging.replay import LIQUIDATOR, Logged, Replay
 from perpsim.protocol import BY_INDEX
+from perpsim.scenarios import Market
 from perpsim.simulation.counterparties import Standing
-from perpsim.simulation.scenario import Market
 
 NOBODY = "0x" + "00" * 20
 

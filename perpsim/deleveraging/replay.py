@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from perpsim.errors import UserError
+from perpsim.scenarios import Market
 from perpsim.simulation.counterparties import Counterparties
 from perpsim.simulation.indexer import Indexer
-from perpsim.simulation.scenario import Market
 
 HOUSE, LIQUIDATOR = "Clearinghouse", "Liquidator"
 

@@ -13,7 +13,7 @@ from perpsim.deleveraging.replay import read_log
 from perpsim.errors import UserError
 from perpsim.protocol import POLICIES
 from perpsim.report.data import RunFiles, lookup
-from perpsim.simulation.scenario import Market
+from perpsim.scenarios import Market
 
 
 @dataclass(frozen=True)

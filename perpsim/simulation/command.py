@@ -15,12 +15,12 @@ from perpsim.chain import EngineError, Revert
 from perpsim.errors import UserError
 from perpsim.market.candles import Candles, iso, read_candles
 from perpsim.market.prices import CandlePath, knots_to_candles
+from perpsim.scenarios import Scenario
+from perpsim.scenarios.loading import load_scenario, validate
 from perpsim.simulation.folder import RunFolder, fresh_folder
 from perpsim.simulation.invariants import InvariantViolation
-from perpsim.simulation.loading import load_scenario, validate
 from perpsim.simulation.record import tables
 from perpsim.simulation.runner import Simulation
-from perpsim.simulation.scenario import Scenario
 from perpsim.simulation.setup import open_exchange
 from perpsim.simulation.summary import summarise
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from perpsim.deleveraging.policies import Candidate, Case, Policy, ranked, seed_of
 from perpsim.protocol import wad
+from perpsim.scenarios import Market
 from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.market_state import WAD
-from perpsim.simulation.scenario import Market
 
 _RATE_ONE = 10**12
 _RATE_UNIT = 10**6

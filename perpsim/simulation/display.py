@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 from rich.text import Text
 
+from perpsim.scenarios import Scenario
 from perpsim.simulation.command import Result
-from perpsim.simulation.scenario import Scenario
 
 _PLAIN_EVERY = 5.0
 _RATE_SPAN = 10.0

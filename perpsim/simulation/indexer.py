@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from perpsim.scenarios import Market
 from perpsim.simulation.account_table import Accounts, Health, Seen
 from perpsim.simulation.market_state import (
     A_ONE,
@@ -21,7 +22,6 @@ from perpsim.simulation.market_state import (
     truncated,
 )
 from perpsim.simulation.order_mirror import OrderMirror
-from perpsim.simulation.scenario import Market
 
 FloatArray = npt.NDArray[np.float64]
 Handler = Callable[[Any, int], None]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from perpsim.simulation.scenario import Market
+from perpsim.scenarios import Market
 
 FloatArray = npt.NDArray[np.float64]
 

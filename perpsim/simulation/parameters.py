@@ -15,7 +15,7 @@ from perpsim.protocol import (
     scaled,
     wad,
 )
-from perpsim.simulation.scenario import Market, Scenario
+from perpsim.scenarios import Market, Scenario
 
 _BASIS_POINTS = 4
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 
 from perpsim.protocol import BY_INDEX
+from perpsim.scenarios import Scenario
+from perpsim.scenarios.loading import validate
 from perpsim.simulation.command import RUNS, Request, opened, resolve
 from perpsim.simulation.comparison import ALL_POLICIES, Comparison, compare, find_moment
 from perpsim.simulation.display import ProgressDisplay
 from perpsim.simulation.folder import RunFolder, fresh_folder
-from perpsim.simulation.loading import validate
 from perpsim.simulation.runner import Simulation
-from perpsim.simulation.scenario import Scenario
 from perpsim.simulation.summary import versions
 
 PAGE, TABLE, BURDEN = "policies.html", "policies.csv", "burden.parquet"

@@ -12,6 +12,7 @@ from perpsim.agents.base import View
 from perpsim.agents.keepers import Desked
 from perpsim.chain import EngineError, Receipt
 from perpsim.protocol import Protocol
+from perpsim.scenarios import Scenario
 from perpsim.simulation.account_table import Health
 from perpsim.simulation.capture import Capture
 from perpsim.simulation.counterparties import Counterparties
@@ -21,7 +22,6 @@ from perpsim.simulation.invariants import Invariants
 from perpsim.simulation.ledger import Ledger
 from perpsim.simulation.market_state import WAD
 from perpsim.simulation.metrics import Book, Metrics
-from perpsim.simulation.scenario import Scenario
 from perpsim.simulation.setup import Cast, prepare
 
 FloatArray = npt.NDArray[np.float64]

@@ -18,10 +18,10 @@ from perpsim.agents.traders import LeveragedTraders
 from perpsim.chain import Chain, Interface, Log, Receipt, Tx, open_chain
 from perpsim.deleveraging.policies import policy_named
 from perpsim.protocol import BY_INDEX, MAX_UINT, Contract, Protocol, deploy, wad
+from perpsim.scenarios import Scenario
 from perpsim.simulation.counterparties import Counterparties
 from perpsim.simulation.list_book import ListBook
 from perpsim.simulation.parameters import protocol_params
-from perpsim.simulation.scenario import Scenario
 
 # Which numbered account is who (perpsim.chain.accounts): the same on every engine.
 BANK, REPORTER = 1, 2

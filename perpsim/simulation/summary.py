@@ -9,10 +9,10 @@ from importlib import metadata
 from typing import Any
 
 from perpsim.agents.keepers import Desked
+from perpsim.scenarios import Expectation
 from perpsim.simulation.ledger import Ledger, Row
 from perpsim.simulation.metrics import Metrics
 from perpsim.simulation.runner import Simulation
-from perpsim.simulation.scenario import Expectation
 
 _PACKAGES = ("perpsim", "vyper", "pyrevm", "py-evm", "web3", "eth-ape", "numpy", "polars")
 _DAY = 86_400

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from perpsim.scenarios.loading import load_scenario
 from perpsim.simulation.command import build
-from perpsim.simulation.loading import load_scenario
 from perpsim.simulation.summary import summarise
 
 SCENARIO = "black-thursday-2020"

@@ -19,7 +19,7 @@ from perpsim.protocol import (
     wad,
 )
 
-NAMES = ("ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal", "keeper")
+NAMES = (*(f"trader {number}" for number in range(6)), "maker 6", "maker 7", "keeper")
 #: the two who are rich, and the one who liquidates
 MAKERS, KEEPER = (6, 7), 8
 

@@ -18,7 +18,7 @@ from perpsim.chain import Revert
 from perpsim.protocol import WAD, ProtocolParams
 
 PARAMS = ProtocolParams(decimals=18, markets=(distress_market(),))
-NAMES = ("ann", "bob", "cid", "dot", "eve", "fay", "gus", "hal")
+NAMES = tuple(f"trader {number}" for number in range(8))
 #: more than all of them together could lose
 RICH = 10**8
 

@@ -18,7 +18,7 @@ MAX_ORDERS = 6
 PARAMS = ProtocolParams(
     markets=(plain_market(tick_size=WAD, lot_size=WAD, min_size=WAD, max_orders=MAX_ORDERS),)
 )
-TRADERS = ("ann", "bob", "cat", "dan")
+TRADERS = tuple(f"trader {number}" for number in range(4))
 
 
 @dataclass

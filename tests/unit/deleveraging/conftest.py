@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from perpsim.deleveraging.run import RunAudit, audit_run
+from perpsim.scenarios.loading import load_scenario
 from perpsim.simulation.command import build
 from perpsim.simulation.folder import RunFolder
-from perpsim.simulation.loading import load_scenario
 from perpsim.simulation.record import tables
 from perpsim.simulation.summary import summarise
 

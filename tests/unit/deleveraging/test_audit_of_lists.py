@@ -14,7 +14,7 @@ from perpsim.deleveraging.audit import Audited, audit
 from perpsim.deleveraging.packing import pack_rows, unpack_rows
 from perpsim.deleveraging.replay import Logged
 from perpsim.protocol import WAD, FundingTerms, MarketParams, wad
-from perpsim.simulation.scenario import Market, Tier
+from perpsim.scenarios import Market, Tier
 
 MARKETS = (
     distress_market(funding=FundingTerms(interest=wad("0.001"), clamp=wad("0.001"), cap=wad("0.01"), band=0)),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from perpsim.scenarios.loading import load_scenario
 from perpsim.simulation.command import build
-from perpsim.simulation.loading import load_scenario
 from perpsim.simulation.runner import Simulation
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from perpsim.errors import UserError
+from perpsim.scenarios.loading import load_scenario
 from perpsim.simulation.burden import Outcome
 from perpsim.simulation.command import build
 from perpsim.simulation.comparison import ALL_POLICIES, Moment, compare, find_moment
-from perpsim.simulation.loading import load_scenario
 from perpsim.simulation.runner import Simulation
 
 Make = Callable[..., Simulation]

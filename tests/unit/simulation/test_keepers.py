@@ -21,9 +21,9 @@ from perpsim.agents.keepers import (
     threshold,
 )
 from perpsim.protocol import BY_INDEX
+from perpsim.scenarios import Keeper, Outage
 from perpsim.simulation.market_state import OpenList
 from perpsim.simulation.runner import Simulation
-from perpsim.simulation.scenario import Keeper, Outage
 
 RULES = ListRules(list_from=500.0, turn=12)
 OPENED = OpenList(account=4, keeper="0xopener", opened=1_000, moved=1_000, deadline=1_300)

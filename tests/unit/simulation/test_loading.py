@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from perpsim.errors import UserError
-from perpsim.simulation.loading import load_scenario, scenario_names
+from perpsim.scenarios.loading import load_scenario, scenario_names
 
 CRASH = "black-thursday-2020"
 

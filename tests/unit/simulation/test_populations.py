@@ -19,8 +19,8 @@ from perpsim.agents.makers import MarketMakers
 from perpsim.agents.oracle import Reporter
 from perpsim.agents.traders import LeveragedTraders
 from perpsim.chain import Tx
+from perpsim.scenarios import Arbitrageurs, Makers, Momentum, Noise, Oracle, Traders
 from perpsim.simulation.runner import Simulation
-from perpsim.simulation.scenario import Arbitrageurs, Makers, Momentum, Noise, Oracle, Traders
 
 WAD = 10**18
 PRICE = 8_000.0
@@ -29,8 +29,8 @@ ROWS = 20
 
 @pytest.fixture(scope="module")
 def world() -> Simulation:
+    from perpsim.scenarios.loading import load_scenario
     from perpsim.simulation.command import build
-    from perpsim.simulation.loading import load_scenario
 
     return build(load_scenario("smoke"))
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from perpsim.errors import UserError
-from perpsim.simulation.scenario import Scenario
+from perpsim.scenarios.model import Scenario
 
 Table = dict[str, Any]
 

@@ -1,0 +1,82 @@
+"""What a scenario file may say: frozen pydantic models that refuse unknown keys.
+
+Units in scenario files are the ones people use: prices and collateral in quote units, sizes in units of the
+base asset, rates as fractions (0.005 is 0.5 %), times in seconds. `perpsim.simulation.parameters` turns them
+into the integers that contracts take.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from perpsim.scenarios.agents import Agents, Traders
+from perpsim.scenarios.base import Count, Model, Name
+from perpsim.scenarios.exchange import Collateral, Fund, Market
+from perpsim.scenarios.prices import Knots
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Clock(Model):
+    """Simulated time. Block 0 is mined at `start`."""
+
+    start: Annotated[datetime, AfterValidator(_utc)]
+    blocks: Annotated[int, Field(gt=0, le=10_000_000)]
+    seconds_per_block: Annotated[int, Field(gt=0, le=3600)] = 12
+    # A block must hold the largest transaction that an agent sends.
+    gas_limit: Annotated[int, Field(ge=8_000_000)] = 30_000_000
+
+
+class Checks(Model):
+    """Invariants are checked every `every` blocks (0: only at the end) and at the end.
+
+    Each check compares `window` accounts with the contracts' views (0: all), in turn; the last one all.
+    """
+
+    every: Count = 100
+    window: Count = 128
+
+
+class Expectation(Model):
+    """A figure of `summary.json` (dotted path), the bounds a test holds it to, and what really happened."""
+
+    figure: str
+    low: float
+    high: float
+    real: float | None = None
+    note: str = ""
+
+
+class Scenario(Model):
+    """A whole scenario file."""
+
+    name: Name
+    title: str
+    description: str
+    sources: list[str] = []
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    clock: Clock
+    collateral: Collateral = Collateral()
+    fund: Fund
+    markets: Annotated[list[Market], Field(min_length=1, max_length=1)]
+    prices: Knots
+    traders: Traders
+    agents: Agents = Agents()
+    checks: Checks = Checks()
+    expected: list[Expectation] = []
+
+    @property
+    def start(self) -> int:
+        """Time of block 0, seconds."""
+        return int(self.clock.start.timestamp())
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.agents.oracle.heartbeat >= min(market.max_age for market in self.markets):
+            raise ValueError("agents.oracle.heartbeat must be below every market's max_age")
+        return self
