@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perpsim.agents.base import Members, View
+from perpsim.agents.base import Members, Views
 from perpsim.agents.desk import Desk
 from perpsim.chain import Tx
 from perpsim.scenarios import Arbitrageurs
@@ -20,15 +20,16 @@ class IndexArbitrageurs:
 
     def __init__(self, config: Arbitrageurs, desk: Desk, members: Members, rng: np.random.Generator) -> None:
         self.members = members
-        self._config = config
+        self.config = config
         self._desk = desk
         self._appetite = rng.uniform(0.7, 1.3, len(members))
         self._keenest = float(self._appetite.min(initial=1.0))
         self._offset = rng.integers(0, config.top_up_blocks, len(members))
 
-    def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
+    def update(self, rng: np.random.Generator, views: Views) -> list[Tx]:
         """At most one order each."""
-        config, members = self._config, self.members
+        view = views[self.config.market]
+        config, members = self.config, self.members
         fair = view.price(config.lag_blocks)
         txs: list[Tx] = []
         for row in np.flatnonzero((view.block + self._offset) % config.top_up_blocks == 0).tolist():

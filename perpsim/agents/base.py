@@ -19,7 +19,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(slots=True)
 class View:
-    """The world at the beginning of a block, before its transactions. Prices in quote units.
+    """The world as one market sees it at the beginning of a block, before its transactions. Prices in quote
+    units.
 
     `truth` holds the outside price of every block up to this one; a population with a lag looks further back.
     Everything else is folded from the log of earlier blocks: `depth` is the notional of bids and asks near
@@ -57,12 +58,16 @@ class View:
         return float(np.log(self.truth[last] / self.truth[max(last - window, 0)]))
 
 
+#: one a market; what concerns accounts is the same in all of them
+Views = Sequence[View]
+
+
 class Population(Protocol):
     """A group of agents of one kind."""
 
     role: str
 
-    def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
+    def update(self, rng: np.random.Generator, views: Views) -> list[Tx]:
         """What the group sends in this block, given what it could have seen."""
 
 

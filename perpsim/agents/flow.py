@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perpsim.agents.base import Members, View
+from perpsim.agents.base import Members, View, Views
 from perpsim.agents.desk import Desk
 from perpsim.chain import Tx
 from perpsim.scenarios import Momentum, Noise
@@ -39,13 +39,14 @@ class MomentumTraders:
 
     def __init__(self, config: Momentum, desk: Desk, members: Members, rng: np.random.Generator) -> None:
         self.members = members
-        self._config = config
+        self.config = config
         self._desk = desk
         self._sensitivity = rng.uniform(0.5, 2.0, len(members))
 
-    def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
+    def update(self, rng: np.random.Generator, views: Views) -> list[Tx]:
         """Each looks at the market with probability `activity`."""
-        config = self._config
+        view = views[self.config.market]
+        config = self.config
         awake = np.flatnonzero(rng.random(len(self.members)) < config.activity)
         if not awake.size:
             return []
@@ -67,12 +68,13 @@ class NoiseTraders:
 
     def __init__(self, config: Noise, desk: Desk, members: Members, rng: np.random.Generator) -> None:
         self.members = members
-        self._config = config
+        self.config = config
         self._desk = desk
 
-    def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
+    def update(self, rng: np.random.Generator, views: Views) -> list[Tx]:
         """Each trades with probability `activity`."""
-        config = self._config
+        view = views[self.config.market]
+        config = self.config
         awake = np.flatnonzero(rng.random(len(self.members)) < config.activity)
         if not awake.size:
             return []

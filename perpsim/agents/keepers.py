@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from perpsim.agents.base import FloatArray, IntArray, View
+from perpsim.agents.base import FloatArray, IntArray, View, Views
 from perpsim.agents.desk import Desk
 from perpsim.agents.listing import Step
 from perpsim.chain import Tx
@@ -25,7 +25,8 @@ from perpsim.simulation.market_state import OpenList
 
 @dataclass(frozen=True)
 class Sight:
-    """What a keeper sees of the accounts under maintenance margin; arrays run in parallel, quote units.
+    """What a keeper sees in a market of the accounts under maintenance margin; arrays run in parallel, quote
+    units.
 
     `coverage` is what the fund would pay for the market, `open_list` the list for which the market is frozen,
     `open_equity` what its account is worth; until `by_index_until` (seconds) no list can be opened.
@@ -174,58 +175,64 @@ class Keepers:
 
     role = "keeper"
 
-    def __init__(self, keepers: list[Desked], desk: Desk, listing: Listing | None = None) -> None:
+    def __init__(
+        self, keepers: list[Desked], desks: Sequence[Desk], listings: Sequence[Listing | None]
+    ) -> None:
         self.keepers = keepers
         self.by_address = {keeper.address: keeper for keeper in keepers}
         #: whether they ask for deleveraging at all
         self.deleverage = True
-        self._desk = desk
-        self._listing = listing
+        self._desks = desks
+        self._listings = listings
         longest = max([keeper.config.lag_blocks for keeper in keepers], default=1)
-        self._seen: deque[Sight] = deque(maxlen=max(longest, 1))
+        self._seen: deque[list[Sight]] = deque(maxlen=max(longest, 1))
 
-    def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
+    def update(self, rng: np.random.Generator, views: Views) -> list[Tx]:
         """Liquidations of all keepers, and lists."""
-        self._seen.append(look(view))
-        if all(sight.empty for sight in self._seen):
+        self._seen.append([look(view) for view in views])
+        if all(sight.empty for sights in self._seen for sight in sights):
             return []
         draws = rng.random(len(self.keepers))
         txs: list[Tx] = []
         for keeper, draw in zip(self.keepers, draws):
             back = max(keeper.config.lag_blocks, 1)
-            if keeper.out(view.block) or len(self._seen) < back:
+            if keeper.out(views[0].block) or len(self._seen) < back:
                 continue
-            # What became of its own transactions a keeper knows at once.
-            sight = replace(self._seen[-back], **_lists(view))
-            if not sight.empty:
-                txs += self._send(keeper, self._plan(keeper, sight), float(draw), view)
+            for market, view in enumerate(views):
+                # What became of its own transactions a keeper knows at once.
+                sight = replace(self._seen[-back][market], **_lists(view))
+                if not sight.empty:
+                    txs += self._send(keeper, market, self._plan(keeper, market, sight), float(draw), view)
         return txs
 
-    def _plan(self, keeper: Desked, sight: Sight) -> Plan:
-        if self._listing is None or not self.deleverage:
+    def _plan(self, keeper: Desked, market: int, sight: Sight) -> Plan:
+        listing = self._listings[market]
+        if listing is None or not self.deleverage:
             calls = POLICIES[keeper.config.strategy](sight, keeper.config)
             return Plan([Call(call.account, call.with_deleverage and self.deleverage) for call in calls])
-        return plan(sight, keeper.config, keeper.address, self._listing.rules)
+        return plan(sight, keeper.config, keeper.address, listing.rules)
 
-    def _send(self, keeper: Desked, chosen: Plan, draw: float, view: View) -> list[Tx]:
+    def _send(self, keeper: Desked, market: int, chosen: Plan, draw: float, view: View) -> list[Tx]:
         early, late = _ARRIVALS[keeper.config.strategy]
         arrival = early + (late - early) * draw
-        desk, address = self._desk, keeper.address
+        desk, listing, address = self._desks[market], self._listings[market], keeper.address
         txs = [desk.liquidate(address, call.account, call.with_deleverage, arrival) for call in chosen.calls]
         if chosen.opens:
             txs.append(desk.open_list(address, chosen.opens, _LAST + (1 - _LAST) * draw))
         if chosen.ends:
             txs.append(desk.end_list(address, _FIRST))
-        if chosen.completes and self._listing is not None and view.open_list is not None:
+        if chosen.completes and listing is not None and view.open_list is not None:
             account = view.open_list.account
-            for step in self._listing.steps(account, view.time):
+            for step in listing.steps(account, view.time):
                 txs.append(step.tx(desk, address, account, _FIRST))
         return txs
 
 
 def look(view: View) -> Sight:
-    """The accounts under their maintenance margin at the start of a block."""
+    """The accounts with a position that are under their maintenance margin at the start of a block."""
     ids = view.underwater
+    if ids.size:
+        ids = ids[view.size[ids] != 0]
     if not ids.size and view.open_list is None:
         return _CALM
     return Sight(

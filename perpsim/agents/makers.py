@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perpsim.agents.base import FloatArray, Members, View
+from perpsim.agents.base import FloatArray, Members, View, Views
 from perpsim.agents.desk import POST_ONLY, Desk
 from perpsim.chain import Tx
 from perpsim.scenarios import Makers
@@ -26,7 +26,7 @@ class MarketMakers:
     def __init__(self, config: Makers, desk: Desk, members: Members, rng: np.random.Generator) -> None:
         count = len(members)
         self.members = members
-        self._config = config
+        self.config = config
         self._desk = desk
         self._nerve = rng.uniform(0.6, 1.6, count)
         self._patience = rng.uniform(0.5, 1.5, count) * config.requote_blocks
@@ -35,9 +35,10 @@ class MarketMakers:
         self._quoted_stock: FloatArray = np.zeros(count)
         self._resting = np.zeros(count, dtype=np.bool_)
 
-    def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
+    def update(self, rng: np.random.Generator, views: Views) -> list[Tx]:
         """New ladders of the makers whose quotes no longer suit them, and money for those short of it."""
-        config, members = self._config, self.members
+        view = views[self.config.market]
+        config, members = self.config, self.members
         reference = view.price(config.lag_blocks)
         stress = max(1.0, view.volatility / config.calm_volatility)
         stock = members.of(view.size) * reference
@@ -62,7 +63,7 @@ class MarketMakers:
     def _ladder(
         self, row: int, view: View, reference: float, stress: float, stock: float, arrival: float
     ) -> list[Tx]:
-        config, desk, address = self._config, self._desk, self.members.addresses[row]
+        config, desk, address = self.config, self._desk, self.members.addresses[row]
         txs: list[Tx] = []
         if self._resting[row]:
             txs.append(desk.cancel_all(address, arrival))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from perpsim.agents.base import BoolArray, FloatArray, IntArray, Members, View
+from perpsim.agents.base import BoolArray, FloatArray, IntArray, Members, View, Views
 from perpsim.agents.desk import Desk
 from perpsim.chain import Tx
 from perpsim.scenarios import Traders
@@ -39,7 +39,7 @@ class LeveragedTraders:
     ) -> None:
         count = len(members)
         self.members = members
-        self._config = config
+        self.config = config
         self._desk = desk
         self._seconds = seconds_per_block
         weights = np.array([row.share for row in config.leverage])
@@ -83,8 +83,9 @@ class LeveragedTraders:
         """Note that a trader arrives (again) in `block`."""
         self._calendar.setdefault(block, []).append(row)
 
-    def update(self, rng: np.random.Generator, view: View) -> list[Tx]:
+    def update(self, rng: np.random.Generator, views: Views) -> list[Tx]:
         """Deposits, orders and withdrawals of this block."""
+        view = views[self.config.market]
         self._notice(rng, view)
         txs: list[Tx] = []
         if self._leaving:
@@ -113,7 +114,7 @@ class LeveragedTraders:
         self._stage[gone] = ABSENT
         self._funded = [row for row in self._funded if self._stage[row] == FUNDED]
         self._open = np.flatnonzero(self._stage == OPEN)
-        config = self._config
+        config = self.config
         for row, (wait, stay, side) in zip(gone.tolist(), rng.random((gone.size, 3)).tolist()):
             if stay >= config.return_share:
                 self._leaving.append(row)
@@ -136,7 +137,7 @@ class LeveragedTraders:
             self._stage[row] = FUNDED
             self._paid[row] = self.stake[row]
             self._tries[row] = 0
-            self._next[row] = view.block + self._config.lag_blocks
+            self._next[row] = view.block + self.config.lag_blocks
             self._funded.append(row)
         return txs
 
@@ -180,7 +181,7 @@ class LeveragedTraders:
         # Stop orders of bots need no attention. Where randomness decides, it is only drawn for those whom
         # the state allows to act: most blocks, nobody.
         closing = idle & (equity < self._stop_below[rows] * paid)
-        rate = self._seconds / (3600 * self._config.turnover_hours)
+        rate = self._seconds / (3600 * self.config.turnover_hours)
         bored = rng.binomial(rows.size, rate)
         if bored:
             closing[rng.integers(0, rows.size, bored)] = True

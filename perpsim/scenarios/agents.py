@@ -6,7 +6,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from perpsim.scenarios.base import Count, Fraction, Model, Name, NonNegative, Positive
+from perpsim.scenarios.base import (
+    Count,
+    Fraction,
+    MarketNumber,
+    Model,
+    Name,
+    NonNegative,
+    OneOrMore,
+    Positive,
+)
 
 
 class Weight(Model):
@@ -20,6 +29,7 @@ class Traders(Model):
     """Leveraged accounts. They arrive over `arrival_blocks`, `late_share` of them in the `late_hours` after
     that; they trade through the book, and some come back after they were closed."""
 
+    market: MarketNumber = 0
     count: Count
     long_share: Fraction = 0.6
     arrival_blocks: Annotated[int, Field(ge=1)] = 200
@@ -42,6 +52,7 @@ class Traders(Model):
 class Makers(Model):
     """Ladders around the outside price. `depth` is one maker's notional a side when the market is calm."""
 
+    market: MarketNumber = 0
     count: Count = 6
     capital: Positive = 2_000_000.0
     depth: Positive = 200_000.0
@@ -63,6 +74,7 @@ class Makers(Model):
 class Arbitrageurs(Model):
     """They trade the book towards the outside price when it is further off than `threshold`."""
 
+    market: MarketNumber = 0
     count: Count = 3
     capital: Positive = 1_000_000.0
     threshold: Positive = 0.003
@@ -75,6 +87,7 @@ class Arbitrageurs(Model):
 class Momentum(Model):
     """Accounts that follow the return of the last `window_blocks`."""
 
+    market: MarketNumber = 0
     count: Count = 40
     capital: Positive = 10_000.0
     leverage: Positive = 3.0
@@ -87,6 +100,7 @@ class Momentum(Model):
 class Noise(Model):
     """Accounts that trade small amounts for reasons of their own."""
 
+    market: MarketNumber = 0
     count: Count = 100
     capital: Positive = 5_000.0
     leverage: Positive = 2.0
@@ -122,13 +136,13 @@ class Oracle(Model):
 
 
 class Agents(Model):
-    """Everyone but the leveraged traders."""
+    """Everyone but the leveraged traders: of each kind one table, or a list of them."""
 
     oracle: Oracle = Oracle()
-    makers: Makers = Makers()
-    arbitrageurs: Arbitrageurs = Arbitrageurs()
-    momentum: Momentum = Momentum()
-    noise: Noise = Noise()
+    makers: Annotated[list[Makers], OneOrMore] = [Makers()]
+    arbitrageurs: Annotated[list[Arbitrageurs], OneOrMore] = [Arbitrageurs()]
+    momentum: Annotated[list[Momentum], OneOrMore] = [Momentum()]
+    noise: Annotated[list[Noise], OneOrMore] = [Noise()]
     keepers: list[Keeper] = []
 
     @model_validator(mode="after")

@@ -38,7 +38,7 @@ def validate(table: Table) -> Scenario:
     try:
         return Scenario.model_validate(table)
     except ValidationError as error:
-        raise UserError("; ".join(_explain(item) for item in error.errors()[:3])) from None
+        raise UserError("; ".join(_explain(item, table) for item in error.errors()[:3])) from None
 
 
 def apply_override(table: Table, override: str) -> None:
@@ -100,9 +100,9 @@ def _read(name_or_path: str) -> Table:
         raise UserError(f"scenario file {path}: {error}") from None
 
 
-def _explain(item: Any) -> str:
+def _explain(item: Any, table: Table) -> str:
     """One pydantic error as `path: what is wrong`."""
-    path = ".".join(str(part) for part in item["loc"])
+    path = _path(item["loc"], table)
     kind = item["type"]
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(str(item["loc"][-1]), _keys_at(item["loc"][:-1]), n=1)
@@ -115,6 +115,21 @@ def _explain(item: Any) -> str:
         return f"{path}: {message}" if path else message
     given = repr(item.get("input"))
     return f"{path}: {message}, not {given if len(given) <= 40 else given[:37] + '...'}"
+
+
+def _path(location: tuple[int | str, ...], table: Table) -> str:
+    """The path of a key as the file has it: where one table stands for a list of one there is no number."""
+    place: Any = table
+    parts = []
+    for part in location:
+        if isinstance(part, int) and isinstance(place, dict):
+            continue
+        parts.append(str(part))
+        if isinstance(place, dict):
+            place = place.get(part)
+        elif isinstance(place, list) and isinstance(part, int):
+            place = place[part] if part < len(place) else None
+    return ".".join(parts)
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:

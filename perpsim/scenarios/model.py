@@ -13,7 +13,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from perpsim.scenarios.agents import Agents, Traders
-from perpsim.scenarios.base import Count, Model, Name
+from perpsim.scenarios.base import Count, Model, Name, OneOrMore
 from perpsim.scenarios.exchange import Collateral, Fund, Market
 from perpsim.scenarios.prices import Knots
 
@@ -63,9 +63,9 @@ class Scenario(Model):
     clock: Clock
     collateral: Collateral = Collateral()
     fund: Fund
-    markets: Annotated[list[Market], Field(min_length=1, max_length=1)]
-    prices: Knots
-    traders: Traders
+    markets: Annotated[list[Market], Field(min_length=1, max_length=8)]
+    prices: Annotated[list[Knots], OneOrMore]
+    traders: Annotated[list[Traders], OneOrMore]
     agents: Agents = Agents()
     checks: Checks = Checks()
     expected: list[Expectation] = []
@@ -79,4 +79,12 @@ class Scenario(Model):
     def _consistent(self) -> Self:
         if self.agents.oracle.heartbeat >= min(market.max_age for market in self.markets):
             raise ValueError("agents.oracle.heartbeat must be below every market's max_age")
+        if len(self.prices) != len(self.markets):
+            raise ValueError(f"{len(self.prices)} tables of prices for {len(self.markets)} markets: one each")
+        agents = self.agents
+        for role in (agents.makers, agents.arbitrageurs, agents.momentum, agents.noise, self.traders):
+            for group in role:
+                if group.market >= len(self.markets):
+                    kind, last = type(group).__name__.lower(), len(self.markets) - 1
+                    raise ValueError(f"{kind}: market {group.market} does not exist, the last one is {last}")
         return self

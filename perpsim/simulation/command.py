@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from perpsim.chain import EngineError, Revert
 from perpsim.errors import UserError
@@ -72,19 +73,30 @@ def build(
 ) -> Simulation:
     """A simulation ready to run. Prices and agents draw from streams of their own, both from the seed."""
     price_seed, agent_seed = np.random.SeedSequence(scenario.seed).spawn(2)
-    source = candles or knots_to_candles(
-        scenario.prices.knots, scenario.start, scenario.prices.interval, f"of {scenario.name}"
-    )
-    clock = scenario.clock
-    path = CandlePath(source).sample(
-        np.random.default_rng(price_seed), scenario.start, clock.blocks, clock.seconds_per_block
-    )
+    paths = _paths(scenario, candles, price_seed)
     protocol = open_exchange(scenario, engine)
     try:
-        return Simulation(scenario, protocol, path, np.random.default_rng(agent_seed), **options)
+        return Simulation(scenario, protocol, paths, np.random.default_rng(agent_seed), **options)
     except BaseException:
         protocol.chain.close()
         raise
+
+
+def _paths(
+    scenario: Scenario, candles: Candles | None, seed: np.random.SeedSequence
+) -> npt.NDArray[np.float64]:
+    """Outside prices, a row a market. `candles` replace the first market's."""
+    clock = scenario.clock
+    paths: list[npt.NDArray[np.float64]] = []
+    # The first market's stream is the same however many there are.
+    streams = [np.random.default_rng(seed), *map(np.random.default_rng, seed.spawn(len(scenario.prices)))]
+    for prices, rng in zip(scenario.prices, streams):
+        source = knots_to_candles(prices.knots, scenario.start, prices.interval, f"of {scenario.name}")
+        if candles is not None and not paths:
+            source = candles
+        path = CandlePath(source)
+        paths.append(path.sample(rng, scenario.start, clock.blocks, clock.seconds_per_block))
+    return np.array(paths)
 
 
 def opened(scenario: Scenario, engine: str, candles: Candles | None) -> Simulation:

@@ -115,10 +115,12 @@ def _stuck(simulation: Simulation) -> Iterator[Bankrupt]:
     As long as the fund would pay more than an account owes, keepers wait for bids that it can help.
     """
     health, protocol = simulation.health, simulation.protocol
-    below = np.flatnonzero(health.equity < -simulation.coverage())
+    coverage = [simulation.coverage(market) for market in range(len(simulation.scenario.markets))]
     soon = protocol.chain.timestamp + 1
-    for account in below.tolist():
+    for account in np.flatnonzero(health.equity < -min(coverage)).tolist():
         for market in np.flatnonzero(health.notional[:, account]).tolist():
+            if health.equity[account] >= -coverage[market]:
+                continue
             standing = simulation.counterparties.standing(account, market, soon)
             if standing.equity >= 0 or not standing.size:
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, Self
 
 from rich.console import Console
@@ -158,9 +159,9 @@ def describe_scenario(scenario: Scenario) -> None:
     lines = [
         f"{clock.blocks:,} blocks of {clock.seconds_per_block} s ({hours:g} hours) "
         f"from {clock.start:%Y-%m-%d %H:%M} UTC",
-        f"{scenario.traders.count:,} leveraged traders, {agents.makers.count} makers, "
-        f"{agents.arbitrageurs.count} arbitrageurs, {agents.momentum.count} momentum and "
-        f"{agents.noise.count} noise traders, {len(agents.keepers)} keepers",
+        f"{_count(scenario.traders):,} leveraged traders, {_count(agents.makers)} makers, "
+        f"{_count(agents.arbitrageurs)} arbitrageurs, {_count(agents.momentum)} momentum and "
+        f"{_count(agents.noise)} noise traders, {len(agents.keepers)} keepers",
         f"fund {scenario.fund.initial:,.0f} {scenario.collateral.symbol}, seed {scenario.seed}",
     ]
     for line in lines:
@@ -177,3 +178,8 @@ def describe_scenario(scenario: Scenario) -> None:
         real = "" if item.real is None else f", really {item.real:g}"
         note = f" ({item.note})" if item.note else ""
         console.print(Text(f"- {item.figure}: {item.low:g} to {item.high:g}{real}{note}"), soft_wrap=True)
+
+
+def _count(groups: Sequence[Any]) -> int:
+    """Accounts in all groups of a kind."""
+    return sum(group.count for group in groups)

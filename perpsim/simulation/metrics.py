@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,9 @@ _OF_MARKET = (
 class Metrics:
     """Collects block rows. Amounts in quote units, rates as fractions, gas in gas, base fee in wei."""
 
-    def __init__(self, indexer: Indexer, ledger: Ledger, leveraged: IntArray) -> None:
+    def __init__(self, indexer: Indexer, ledger: Ledger, leveraged: Sequence[IntArray]) -> None:
         self._indexer = indexer
+        #: account ids of each group of leveraged traders, as far as they have any
         self._leveraged = leveraged
         self._ledger = ledger
         self._names = _columns(len(indexer.states))
@@ -86,17 +88,20 @@ class Metrics:
             len(health.underwater),
             *self._new_losses(),
         ]
+        leveraged = np.concatenate(self._leveraged)
         for market, (price, book) in enumerate(zip(prices, books)):
-            row += self._market(market, price, book, health)
+            row += self._market(market, price, book, health, leveraged)
         self._rows.append(tuple(row))
 
-    def _market(self, market: int, price: float, book: Book, health: Health) -> list[float]:
+    def _market(
+        self, market: int, price: float, book: Book, health: Health, leveraged: IntArray
+    ) -> list[float]:
         """Figures of one market in the order of `_OF_MARKET`."""
         state = self._indexer.states[market]
         bid, ask, bids, asks = book
         # Of the leveraged traders: makers' stock is hedged elsewhere and would drown them. Row 0 is nobody.
-        held = health.notional[market][self._leveraged]
-        equity = float(np.maximum(health.equity[self._leveraged], 0).dot(held > 0))
+        held = health.notional[market][leveraged]
+        equity = float(np.maximum(health.equity[leveraged], 0).dot(held > 0))
         return [
             price,
             state.index / WAD,

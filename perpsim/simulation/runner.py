@@ -44,13 +44,14 @@ class Simulation:
         self,
         scenario: Scenario,
         protocol: Protocol,
-        path: FloatArray,
+        paths: FloatArray,
         rng: np.random.Generator,
         capture: Capture | None = None,
     ) -> None:
         self.scenario = scenario
         self.protocol = protocol
-        self.path = path
+        #: outside price of every market and block
+        self.paths = paths
         self.log = EventLog()
         self.indexer = Indexer(scenario.markets, scenario.collateral.decimals)
         policies = {policy.address: name for name, policy in protocol.policies.items()}
@@ -59,12 +60,14 @@ class Simulation:
         self.next_block = 0
         self._rng = rng
         self._capture = capture
-        self._volatility = volatility(path)
+        self._volatility = [volatility(path) for path in paths]
         self._follow()
         self.cast: Cast = prepare(scenario, protocol, self.counterparties, rng)
-        if self.cast.lists is not None:
-            self.log.follow(protocol.liquidator.address, self.cast.lists.handlers())
-        self.metrics = Metrics(self.indexer, self.ledger, self.cast.traders.members.ids)
+        for lists in self.cast.lists:
+            if lists is not None:
+                self.log.follow(protocol.liquidator.address, lists.handlers())
+        leveraged = [traders.members.ids for traders in self.cast.traders]
+        self.metrics = Metrics(self.indexer, self.ledger, leveraged)
         self.keepers: list[Desked] = self.cast.keepers.keepers
         self.invariants = Invariants(protocol, self.indexer, self.ledger, scenario.checks.window)
         self.ledger.block = SET_UP
@@ -96,12 +99,12 @@ class Simulation:
         block = self.next_block
         time = self.scenario.start + block * self.scenario.clock.seconds_per_block
         chain = self.protocol.chain
-        view = self._view(block, time)
-        txs = self.cast.oracle.update(self._rng, view)
-        # Before the first price there is nothing to decide on.
-        if view.mark > 0:
+        views = self._views(block, time)
+        txs = self.cast.oracle.update(self._rng, views)
+        # Before the first prices there is nothing to decide on.
+        if all(view.mark > 0 for view in views):
             for population in self.cast.populations:
-                txs += population.update(self._rng, view)
+                txs += population.update(self._rng, views)
         for tx in txs:
             tx.arrival += block
         chain.submit_all(txs)
@@ -115,31 +118,33 @@ class Simulation:
         self._take(block, time, receipts)
         self._health = self.indexer.health(time)
         self._books = self._look()
-        self.metrics.block(block, mined, receipts, [float(self.path[block])], self._books, self._health)
+        self.metrics.block(block, mined, receipts, self.paths[:, block].tolist(), self._books, self._health)
         self.next_block = block + 1
 
-    def _view(self, block: int, time: int) -> View:
-        state, health = self.indexer.states[0], self._health
-        bid, ask, bids, asks = self._books[0]
-        return View(
-            block=block,
-            time=time,
-            truth=self.path[: block + 1],
-            volatility=float(self._volatility[block]),
-            index=state.index / WAD,
-            mark=state.mark / WAD,
-            index_time=state.index_time,
-            bid=bid,
-            ask=ask,
-            depth=(bids, asks),
-            equity=health.equity,
-            maintenance=health.maintenance,
-            size=health.size[0],
-            underwater=health.underwater,
-            coverage=self.coverage(),
-            open_list=state.open_list,
-            by_index_until=state.by_index_until,
-        )
+    def _views(self, block: int, time: int) -> list[View]:
+        health = self._health
+        return [
+            View(
+                block=block,
+                time=time,
+                truth=self.paths[market, : block + 1],
+                volatility=float(self._volatility[market][block]),
+                index=state.index / WAD,
+                mark=state.mark / WAD,
+                index_time=state.index_time,
+                bid=bid,
+                ask=ask,
+                depth=(bids, asks),
+                equity=health.equity,
+                maintenance=health.maintenance,
+                size=health.size[market],
+                underwater=health.underwater,
+                coverage=self.coverage(market),
+                open_list=state.open_list,
+                by_index_until=state.by_index_until,
+            )
+            for market, (state, (bid, ask, bids, asks)) in enumerate(zip(self.indexer.states, self._books))
+        ]
 
     def _look(self) -> list[Book]:
         """Top and depth of every book."""
@@ -188,8 +193,8 @@ class Simulation:
         if keeper is not None and event.closed:
             keeper.record.won += 1
 
-    def coverage(self) -> float:
-        """What the fund would pay for the market now, quote units: less than its books where a cap or the
+    def coverage(self, market: int) -> float:
+        """What the fund would pay for a market now, quote units: less than its books where a cap or the
         breaker holds it back."""
         limits, ledger = self.scenario.fund, self.ledger
         if not limits.breaker and limits.cap is None:
@@ -197,7 +202,7 @@ class Simulation:
         # Only whoever is under water makes anybody ask.
         if not self._health.underwater.size:
             return 0.0
-        return int(self.protocol.vault.view("coverage", 0)) / ledger.token
+        return int(self.protocol.vault.view("coverage", market)) / ledger.token
 
     def vault_books(self) -> str | None:
         """What the vault itself says it holds, token units; None if the engine no longer answers."""

@@ -52,18 +52,32 @@ def open_exchange(scenario: Scenario, engine: str) -> Protocol:
         raise
 
 
+Crowd = MarketMakers | IndexArbitrageurs | MomentumTraders | NoiseTraders | LeveragedTraders
+
+
 @dataclass
 class Cast:
-    """Everyone who acts. `logs` are those of the set-up, the deployment's where the chain keeps them."""
+    """Everyone who acts. `logs` are those of the set-up, the deployment's where the chain keeps them.
+
+    `lists` has an entry for each market: what is known of its lists, None where it deleverages by index.
+    """
 
     oracle: Reporter
     keepers: Keepers
-    traders: LeveragedTraders
-    populations: list[Population]
-    members: list[tuple[str, Members]]
-    lists: ListBook | None = None
+    crowds: list[Crowd]
+    lists: list[ListBook | None]
     logs: list[Log] = field(default_factory=list)
     _keepers_by_account: dict[int, Desked] = field(default_factory=dict)
+
+    @property
+    def populations(self) -> list[Population]:
+        """All but the oracle, in the order in which they are asked."""
+        return [*self.crowds, self.keepers]
+
+    @property
+    def traders(self) -> list[LeveragedTraders]:
+        """The leveraged traders."""
+        return [crowd for crowd in self.crowds if isinstance(crowd, LeveragedTraders)]
 
     def opened(self, account: int, owner: str) -> None:
         """The exchange gave `owner` an account."""
@@ -72,8 +86,8 @@ class Cast:
             keeper.account = account
             self._keepers_by_account[account] = keeper
             return
-        for _, members in self.members:
-            if members.opened(account, owner):
+        for crowd in self.crowds:
+            if crowd.members.opened(account, owner):
                 return
 
     def keeper_of(self, account: int) -> Desked | None:
@@ -84,27 +98,30 @@ class Cast:
         """What the owner of an account does; traders by the side they took last."""
         if owner in self.keepers.by_address:
             return Keepers.role
-        for role, members in self.members:
-            row = members.row(owner)
+        for crowd in self.crowds:
+            row = crowd.members.row(owner)
             if row is not None:
-                if role != LeveragedTraders.role:
-                    return role
-                return "trader-long" if self.traders.side[row] > 0 else "trader-short"
+                if not isinstance(crowd, LeveragedTraders):
+                    return crowd.role
+                return "trader-long" if crowd.side[row] > 0 else "trader-short"
         return "other"
 
     def leverage_of(self, owner: str) -> float | None:
         """The leverage at which a trader opens, None for others."""
-        row = self.traders.members.row(owner)
-        return None if row is None else float(self.traders.leverage[row])
+        for crowd in self.traders:
+            row = crowd.members.row(owner)
+            if row is not None:
+                return float(crowd.leverage[row])
+        return None
 
 
 def prepare(
     scenario: Scenario, protocol: Protocol, counterparties: Counterparties, rng: np.random.Generator
 ) -> Cast:
     """Give money to the bank and everyone but the traders, who come with their own later."""
-    desk = make_desk(scenario, protocol)
-    cast = _cast(scenario, protocol, desk, counterparties, rng)
-    chain, agents = protocol.chain, scenario.agents
+    desks = [make_desk(scenario, protocol, market) for market in range(len(scenario.markets))]
+    cast = _cast(scenario, protocol, desks, counterparties, rng)
+    chain, desk = protocol.chain, desks[0]
     bank = chain.account(BANK).address
 
     def call(sender: str, contract: Contract, function: str, *args: Any) -> Tx:
@@ -115,15 +132,10 @@ def prepare(
         call(bank, protocol.token, "approve", protocol.clearinghouse.address, MAX_UINT),
         call(protocol.owner, protocol.oracle, "set_reporter", chain.account(REPORTER).address, True),
     ]
-    capital = {
-        MarketMakers.role: agents.makers.capital,
-        IndexArbitrageurs.role: agents.arbitrageurs.capital,
-        MomentumTraders.role: agents.momentum.capital,
-        NoiseTraders.role: agents.noise.capital,
-    }
-    for role, members in cast.members:
-        if role in capital:
-            txs += [desk.deposit(capital[role], address, 0.0) for address in members.addresses]
+    for crowd in cast.crowds:
+        if not isinstance(crowd, LeveragedTraders):
+            capital = crowd.config.capital
+            txs += [desk.deposit(capital, address, 0.0) for address in crowd.members.addresses]
     for keeper in cast.keepers.keepers:
         if keeper.config.capital > 0:
             txs.append(desk.deposit(keeper.config.capital, keeper.address, 0.0))
@@ -155,50 +167,45 @@ def _mine_all(chain: Chain, txs: list[Tx]) -> list[Receipt]:
 def _cast(
     scenario: Scenario,
     protocol: Protocol,
-    desk: Desk,
+    desks: list[Desk],
     counterparties: Counterparties,
     rng: np.random.Generator,
 ) -> Cast:
-    chain, agents = protocol.chain, scenario.agents
+    chain, agents, seconds = protocol.chain, scenario.agents, scenario.clock.seconds_per_block
+    used: dict[int, int] = {}
 
     def members(first: int, count: int) -> Members:
-        return Members([chain.account(first + number).address for number in range(count)])
+        """The next accounts of those that begin with number `first`."""
+        start = first + used.get(first, 0)
+        used[first] = used.get(first, 0) + count
+        return Members([chain.account(start + number).address for number in range(count)])
 
-    seconds = scenario.clock.seconds_per_block
-    makers = MarketMakers(agents.makers, desk, members(FIRST_MAKER, agents.makers.count), rng)
-    arbitrage = IndexArbitrageurs(
-        agents.arbitrageurs, desk, members(FIRST_ARBITRAGEUR, agents.arbitrageurs.count), rng
-    )
-    momentum = MomentumTraders(agents.momentum, desk, members(FIRST_MOMENTUM, agents.momentum.count), rng)
-    noise = NoiseTraders(agents.noise, desk, members(FIRST_NOISE, agents.noise.count), rng)
-    traders = LeveragedTraders(
-        scenario.traders,
-        desk,
-        members(FIRST_TRADER, scenario.traders.count),
-        rng,
-        seconds,
-        scenario.markets[0].tiers[0].initial,
-    )
-    lists = _list_book(scenario, desk.market, counterparties)
+    crowds: list[Crowd] = []
+    for makers in agents.makers:
+        crowds.append(MarketMakers(makers, desks[makers.market], members(FIRST_MAKER, makers.count), rng))
+    for arbitrage in agents.arbitrageurs:
+        group = members(FIRST_ARBITRAGEUR, arbitrage.count)
+        crowds.append(IndexArbitrageurs(arbitrage, desks[arbitrage.market], group, rng))
+    for momentum in agents.momentum:
+        group = members(FIRST_MOMENTUM, momentum.count)
+        crowds.append(MomentumTraders(momentum, desks[momentum.market], group, rng))
+    for noise in agents.noise:
+        crowds.append(NoiseTraders(noise, desks[noise.market], members(FIRST_NOISE, noise.count), rng))
+    for traders in scenario.traders:
+        group = members(FIRST_TRADER, traders.count)
+        initial = scenario.markets[traders.market].tiers[0].initial
+        crowds.append(LeveragedTraders(traders, desks[traders.market], group, rng, seconds, initial))
+    lists = [_list_book(scenario, desk.market, counterparties) for desk in desks]
     keepers = Keepers(
         [
             Desked(config, chain.account(FIRST_KEEPER + number).address)
             for number, config in enumerate(agents.keepers)
         ],
-        desk,
-        _listing(scenario, desk.market, lists),
+        desks,
+        [_listing(scenario, market, book) for market, book in enumerate(lists)],
     )
-    reporter = Reporter(agents.oracle, desk, chain.account(REPORTER).address, seconds)
-    crowd: list[MarketMakers | IndexArbitrageurs | MomentumTraders | NoiseTraders | LeveragedTraders]
-    crowd = [makers, arbitrage, momentum, noise, traders]
-    return Cast(
-        oracle=reporter,
-        keepers=keepers,
-        traders=traders,
-        populations=[*crowd, keepers],
-        members=[(population.role, population.members) for population in crowd],
-        lists=lists,
-    )
+    reporter = Reporter(agents.oracle, desks, chain.account(REPORTER).address, seconds)
+    return Cast(oracle=reporter, keepers=keepers, crowds=crowds, lists=lists)
 
 
 def _list_book(scenario: Scenario, market: int, counterparties: Counterparties) -> ListBook | None:

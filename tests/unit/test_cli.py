@@ -65,7 +65,7 @@ def test_options_reach_the_scenario(tmp_path: Path) -> None:
     parameters = json.loads((out / "summary.json").read_text())["parameters"]
     assert parameters["seed"] == 5
     assert parameters["fund"]["initial"] == 123
-    assert parameters["traders"]["count"] == 7
+    assert parameters["traders"][0]["count"] == 7
 
 
 def test_without_out_each_run_gets_a_fresh_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,8 +150,9 @@ def test_a_list_that_is_late_or_whose_account_is_saved_is_ended(time: int, equit
 def test_without_anybody_to_make_lists_markets_thaw_and_go_by_index(smoke: Callable[..., Simulation]) -> None:
     simulation = smoke("fund.initial=0", "checks.every=1", "markets.0.liquidation.adl_timeout=60")
     keepers = simulation.cast.keepers
-    assert keepers._listing is not None
-    keepers._listing = replace(keepers._listing, steps=lambda account, time: [])
+    (listing,) = keepers._listings
+    assert listing is not None
+    keepers._listings = [replace(listing, steps=lambda account, time: [])]
     assert simulation.run()
     receipts = simulation.ledger.adl
     assert len(receipts) > 3

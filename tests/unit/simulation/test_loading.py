@@ -26,10 +26,10 @@ def test_the_crash_is_as_the_issue_asks() -> None:
     scenario = load_scenario(CRASH)
     assert scenario.clock.start.isoformat() == "2020-03-12T00:00:00+00:00"
     assert scenario.clock.blocks * scenario.clock.seconds_per_block == 2 * 86_400
-    assert len(scenario.prices.knots) == 48
-    assert scenario.prices.knots[0] == [7935, 7966, 7898, 7913]
-    assert min(row[2] for row in scenario.prices.knots) == 3782
-    assert scenario.traders.count >= 2000
+    assert len(scenario.prices[0].knots) == 48
+    assert scenario.prices[0].knots[0] == [7935, 7966, 7898, 7913]
+    assert min(row[2] for row in scenario.prices[0].knots) == 3782
+    assert scenario.traders[0].count >= 2000
     assert len(scenario.agents.keepers) >= 3
 
 
@@ -52,6 +52,8 @@ def test_the_crash_is_as_the_issue_asks() -> None:
 def test_overrides(override: str, path: str, value: object) -> None:
     place = load_scenario(CRASH, [override]).model_dump()
     for part in path.split("."):
+        # a table may stand for a list of one
+        place = place[0] if isinstance(place, list) and not part.isdecimal() else place
         place = place[int(part) if part.isdecimal() else part]
     assert place == value
 

@@ -71,7 +71,7 @@ def members(count: int = 2) -> Members:
     return group
 
 
-def view(block: int = 100, price: float = PRICE, **changes: Any) -> View:
+def views(block: int = 100, price: float = PRICE, **changes: Any) -> list[View]:
     fields: dict[str, Any] = {
         "block": block,
         "time": 1_700_000_000 + 12 * block,
@@ -89,7 +89,7 @@ def view(block: int = 100, price: float = PRICE, **changes: Any) -> View:
         "underwater": np.array([], dtype=np.int64),
         "coverage": 0.0,
     }
-    return View(**{**fields, **changes})
+    return [View(**{**fields, **changes})]
 
 
 def rng(seed: int = 1) -> np.random.Generator:
@@ -104,7 +104,7 @@ def ladder(desk: Desk, sent: Any, volatility: float, size: float = 0.0) -> list[
     makers = MarketMakers(Makers(count=1), desk, members(1), rng())
     sizes = np.zeros(ROWS + 1)
     sizes[1] = size
-    txs = sent(makers.update(rng(), view(volatility=volatility, size=sizes, bid=0.0, ask=0.0)))
+    txs = sent(makers.update(rng(), views(volatility=volatility, size=sizes, bid=0.0, ask=0.0)))
     assert all(arguments[3] == POST_ONLY for _, name, arguments in txs if name == "place")
     return [(a[0], a[1] / WAD, a[2] / WAD) for _, name, a in txs if name == "place"]
 
@@ -136,21 +136,21 @@ def test_stock_leans_the_ladder_against_itself(desk: Desk, sent: Any) -> None:
 
 def test_quotes_stay_behind_the_other_side(desk: Desk, sent: Any) -> None:
     makers = MarketMakers(Makers(count=1), desk, members(1), rng())
-    orders = sent(makers.update(rng(), view(bid=PRICE + 20, ask=PRICE + 20.5)))
+    orders = sent(makers.update(rng(), views(bid=PRICE + 20, ask=PRICE + 20.5)))
     assert all(a[1] >= (PRICE + 20.5) * WAD for _, name, a in orders if name == "place" and not a[0])
     makers = MarketMakers(Makers(count=1), desk, members(1), rng())
-    orders = sent(makers.update(rng(), view(bid=PRICE - 20.5, ask=PRICE - 20)))
+    orders = sent(makers.update(rng(), views(bid=PRICE - 20.5, ask=PRICE - 20)))
     assert all(a[1] <= (PRICE - 20.5) * WAD for _, name, a in orders if name == "place" and a[0])
 
 
 def test_makers_only_requote_when_there_is_a_reason(desk: Desk, sent: Any) -> None:
     makers = MarketMakers(Makers(count=1, requote_blocks=50), desk, members(1), rng())
-    assert makers.update(rng(), view(100))
-    assert makers.update(rng(), view(101)) == []
-    moved = sent(makers.update(rng(), view(102, price=PRICE * 1.01)))
+    assert makers.update(rng(), views(100))
+    assert makers.update(rng(), views(101)) == []
+    moved = sent(makers.update(rng(), views(102, price=PRICE * 1.01)))
     assert moved[0][1] == "cancel_all"
-    assert makers.update(rng(), view(103, price=PRICE * 1.01)) == []
-    assert makers.update(rng(), view(250, price=PRICE * 1.01))
+    assert makers.update(rng(), views(103, price=PRICE * 1.01)) == []
+    assert makers.update(rng(), views(250, price=PRICE * 1.01))
 
 
 # the others
@@ -159,7 +159,7 @@ def test_makers_only_requote_when_there_is_a_reason(desk: Desk, sent: Any) -> No
 def test_arbitrageurs_trade_towards_the_outside_price(desk: Desk, sent: Any) -> None:
     def orders(**changes: Any) -> list[Any]:
         group = IndexArbitrageurs(Arbitrageurs(count=2, top_up_blocks=1_000_000), desk, members(2), rng())
-        return sent(group.update(rng(), view(**changes)))
+        return sent(group.update(rng(), views(**changes)))
 
     assert orders() == []
     bought = orders(bid=PRICE * 0.97, ask=PRICE * 0.98)
@@ -176,7 +176,7 @@ def test_momentum_follows_the_outside_price(desk: Desk, sent: Any) -> None:
         truth = np.full(101, PRICE)
         truth[60:] *= 1 + change
         group = MomentumTraders(Momentum(count=8, activity=1.0), desk, members(8), rng())
-        return sent(group.update(rng(), view(truth=truth)))
+        return sent(group.update(rng(), views(truth=truth)))
 
     assert orders(0.0) == []
     assert {a[0] for _, _, a in orders(0.06)} == {True}
@@ -185,7 +185,7 @@ def test_momentum_follows_the_outside_price(desk: Desk, sent: Any) -> None:
 
 def test_noise_trades_both_ways_within_its_leverage(desk: Desk, sent: Any) -> None:
     config = Noise(count=ROWS, activity=1.0)
-    orders = sent(NoiseTraders(config, desk, members(ROWS), rng()).update(rng(), view()))
+    orders = sent(NoiseTraders(config, desk, members(ROWS), rng()).update(rng(), views()))
     assert {a[0] for _, _, a in orders} == {True, False}
     assert max(a[2] / WAD for _, _, a in orders) * PRICE <= config.capital * config.leverage
 
@@ -193,10 +193,10 @@ def test_noise_trades_both_ways_within_its_leverage(desk: Desk, sent: Any) -> No
 def test_the_reporter_posts_by_heartbeat_and_deviation(desk: Desk, sent: Any) -> None:
     truth = np.full(200, PRICE)
     truth[20:] *= 1.01
-    reporter = Reporter(Oracle(heartbeat=48, deviation=0.005, lag_blocks=1), desk, "0x" + "11" * 20, 12)
+    reporter = Reporter(Oracle(heartbeat=48, deviation=0.005, lag_blocks=1), [desk], "0x" + "11" * 20, 12)
     posts = {}
     for block in range(40):
-        txs = sent(reporter.update(rng(), view(block, truth=truth[: block + 1])))
+        txs = sent(reporter.update(rng(), views(block, truth=truth[: block + 1])))
         if txs:
             posts[block] = txs[0][2]
     times = [stamp for _, _, stamp in posts.values()]
@@ -216,10 +216,10 @@ def traders(desk: Desk, count: int = 10, **changes: Any) -> LeveragedTraders:
 def test_traders_pay_in_then_open_at_their_leverage(desk: Desk, sent: Any) -> None:
     group = traders(desk, return_share=0.0, turnover_hours=1e9)
     empty = np.zeros(ROWS + 1)
-    paid = sent(group.update(rng(), view(1, equity=empty)))
+    paid = sent(group.update(rng(), views(1, equity=empty)))
     assert [name for _, name, _ in paid] == ["deposit"] * 10
     equity = np.concatenate(([0.0], group.stake, np.zeros(ROWS - 10)))
-    orders = sent(group.update(rng(), view(5, equity=equity)))
+    orders = sent(group.update(rng(), views(5, equity=equity)))
     assert [name for _, name, _ in orders] == ["place"] * 10
     for (_, _, a), stake, side in zip(orders, group.stake, group.side):
         assert a[0] == (side > 0)
@@ -228,11 +228,11 @@ def test_traders_pay_in_then_open_at_their_leverage(desk: Desk, sent: Any) -> No
 
 def test_traders_who_stop_close_by_reduce_only_orders(desk: Desk, sent: Any) -> None:
     group = traders(desk, stop_share=1.0, turnover_hours=1e9, long_share=1.0)
-    group.update(rng(), view(1, equity=np.zeros(ROWS + 1)))
+    group.update(rng(), views(1, equity=np.zeros(ROWS + 1)))
     equity = np.concatenate(([0.0], group.stake, np.zeros(ROWS - 10)))
     size = np.concatenate(([0.0], 10 * group.stake / PRICE, np.zeros(ROWS - 10)))
-    assert group.update(rng(), view(5, equity=equity, size=size)) == []
-    stops = sent(group.update(rng(), view(10, equity=0.2 * equity, size=size)))
+    assert group.update(rng(), views(5, equity=equity, size=size)) == []
+    stops = sent(group.update(rng(), views(10, equity=0.2 * equity, size=size)))
     assert len(stops) == 10
     assert all(not a[0] and a[4] for _, _, a in stops)
 
@@ -240,13 +240,13 @@ def test_traders_who_stop_close_by_reduce_only_orders(desk: Desk, sent: Any) -> 
 def test_liquidated_traders_come_back_or_take_the_rest_out(desk: Desk, sent: Any) -> None:
     for share, expected in ((0.0, {"withdraw"}), (1.0, {"deposit"})):
         group = traders(desk, return_share=share, return_hours=1e-9, turnover_hours=1e9)
-        group.update(rng(), view(1, equity=np.zeros(ROWS + 1)))
+        group.update(rng(), views(1, equity=np.zeros(ROWS + 1)))
         equity = np.concatenate(([0.0], group.stake, np.zeros(ROWS - 10)))
         size = np.concatenate(([0.0], 10 * group.stake / PRICE, np.zeros(ROWS - 10)))
-        group.update(rng(), view(5, equity=equity, size=size))
+        group.update(rng(), views(5, equity=equity, size=size))
         names: set[str] = set()
         for block in (10, 11, 12):
-            names |= {name for _, name, _ in sent(group.update(rng(), view(block, equity=0.1 * equity)))}
+            names |= {name for _, name, _ in sent(group.update(rng(), views(block, equity=0.1 * equity)))}
         assert names == expected
 
 
