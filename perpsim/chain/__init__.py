@@ -10,6 +10,8 @@ from .base import DEFAULT_BLOCK_GAS_LIMIT, Block, Chain, Log, Receipt, Tx
 from .codec import Event, Function, Interface
 from .digest import LogDigest
 from .errors import EngineError, Revert, decode_revert
+from .fees import COIN, GWEI, FeeLedger, FeeMarket
+from .outside import Bids
 
 ENGINES = ("revm", "py-evm")
 
@@ -20,13 +22,27 @@ def open_chain(
     timestamp: int,
     block_gas_limit: int = DEFAULT_BLOCK_GAS_LIMIT,
     chain_id: int = 31337,
+    base_fee: int | None = None,
     **options: Any,
 ) -> Chain:
     """A chain on `engine`: "revm", "py-evm" or the URL of a node (http, https, ws, wss).
 
-    `timestamp` (seconds) is that of the first block. `options` go to the engine's class, for example
-    `flush_every` of `RevmChain`. Raises `EngineError` for an unknown engine or a node that does not answer.
+    `timestamp` (seconds) is that of the first block. With a `base_fee` (wei per gas) a fee market is open from
+    the first mined block on; without one gas is free. `options` go to the engine's class, for example
+    `flush_every` of `RevmChain`. Raises `EngineError` for an unknown engine, a node that does not answer, or
+    a fee market on a node.
     """
+    chain = _open(engine, timestamp, block_gas_limit, chain_id, options)
+    if base_fee is not None:
+        try:
+            chain.open_fee_market(base_fee)
+        except BaseException:
+            chain.close()
+            raise
+    return chain
+
+
+def _open(engine: str, timestamp: int, block_gas_limit: int, chain_id: int, options: dict[str, Any]) -> Chain:
     if engine == "revm":
         from .revm import RevmChain
 
@@ -45,15 +61,20 @@ def open_chain(
 
 
 __all__ = [
+    "COIN",
     "ENGINES",
+    "GWEI",
     "Account",
     "Artifact",
+    "Bids",
     "Block",
     "Chain",
     "CompileError",
     "Compiler",
     "EngineError",
     "Event",
+    "FeeLedger",
+    "FeeMarket",
     "Function",
     "Interface",
     "Log",

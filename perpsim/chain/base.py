@@ -9,7 +9,11 @@ How a chain runs:
 - `submit` queues a transaction. `mine(timestamp)` first seals a pending block that already holds something,
   then orders the queue by (effective tip descending, arrival, id), fills one block at `timestamp` up to the
   gas limit and returns it. A transaction whose gas limit exceeds what is left of the block waits, and later
-  ones that fit go ahead of it. A sender's nonce is given out at inclusion, so it never holds anybody up.
+  ones that fit go ahead of it. A transaction that names no nonce is given one at inclusion, so it never holds
+  anybody up; for those that do, replacement and expiry see `perpsim.chain.mempool`.
+- Gas is free until `open_fee_market`. From then on transactions of mined blocks pay base fee and tip in
+  native coin (`fees`), and the base fee follows the load of the blocks. What `deploy` and `execute` do stays
+  free and moves nothing. Other people's bids (`submit_outside`) compete for room with ours.
 - `view` sees the latest state: the pending block if it holds something, else the last mined one.
 """
 
@@ -25,6 +29,9 @@ from . import accounts
 from .accounts import Account
 from .artifacts import Artifact
 from .errors import EngineError, Revert, decode_revert
+from .fees import NO_COIN, FeeLedger, FeeMarket
+from .mempool import Mempool, Round
+from .outside import Bids, OutsidePool
 
 DEFAULT_TX_GAS = 2_000_000
 DEFAULT_BLOCK_GAS_LIMIT = 30_000_000
@@ -44,7 +51,9 @@ class Tx:
     """A transaction as its sender wants it.
 
     `tip` (wei per gas) is what it bids to the builder, `max_fee` (wei per gas) the most it pays in all, None
-    for no limit. `arrival` is any number that says when it reached the builder. `id` is given by `submit`.
+    for no limit. `arrival` is any number that says when it reached the builder. `nonce` is the sender's
+    number for it, None for the next one at inclusion; `expires` the number of the last block that may
+    include it, None for any. `id` is given by `submit`.
     """
 
     sender: str
@@ -56,6 +65,8 @@ class Tx:
     arrival: float = 0
     value: int = 0
     id: int = -1
+    nonce: int | None = None
+    expires: int | None = None
 
     def effective_tip(self, base_fee: int) -> int:
         """What the builder gets per gas at this base fee, wei; negative if it cannot pay the base fee."""
@@ -81,7 +92,7 @@ class Receipt(NamedTuple):
     `status` is 1 for success and 0 for failure. `output` is the return data, or the first kilobyte of the
     revert data. `error` is empty on success, the engine's word for a halt ("out of gas") or a refusal
     ("rejected: ..."), and empty for a revert, whose words are in `reason`. A refused transaction used no gas
-    and no nonce.
+    and no nonce. `gas_price` is what it paid per gas, wei: base fee and tip; 0 where gas is free.
     """
 
     status: int
@@ -94,6 +105,12 @@ class Receipt(NamedTuple):
     sender: str
     to: str
     error: str = ""
+    gas_price: int = 0
+
+    @property
+    def fee(self) -> int:
+        """What it cost, wei."""
+        return self.gas_used * self.gas_price
 
     @property
     def ok(self) -> bool:
@@ -109,7 +126,8 @@ class Receipt(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A mined block. `base_fee` in wei per gas."""
+    """A mined block. `base_fee` in wei per gas; `gas_used` by ours, `outside_gas` by other people's
+    transactions; `waiting` of ours are left for later blocks, `expired` of ours have just given up."""
 
     number: int
     timestamp: int
@@ -117,6 +135,9 @@ class Block(NamedTuple):
     gas_limit: int
     base_fee: int
     tx_count: int
+    outside_gas: int = 0
+    waiting: int = 0
+    expired: int = 0
 
 
 class Chain(ABC):
@@ -130,9 +151,16 @@ class Chain(ABC):
             raise EngineError(f"a chain cannot start at timestamp {timestamp}")
         self.chain_id = chain_id
         self.block_gas_limit = block_gas_limit
-        #: base fee of the next block, wei per gas; whoever runs a fee market sets it between blocks
+        #: base fee of the next block, wei per gas; moves by itself once the fee market is open
         self.base_fee = 0
-        self._queue: list[Tx] = []
+        #: how the base fee moves; None: it stays as it is set, and nobody pays
+        self.fee_market: FeeMarket | None = None
+        #: who has paid what
+        self.fees = FeeLedger()
+        #: ours that gave up at the end of the last mined block
+        self.expired: list[Tx] = []
+        self._pool = Mempool()
+        self._outside = OutsidePool()
         self._next_id = 0
         self._number = 0
         self._timestamp = timestamp - 1
@@ -179,41 +207,65 @@ class Chain(ABC):
         number = self._next_id
         self._next_id = number + 1
         tx.id = number
-        self._queue.append(tx)
+        self._pool.add(tx)
         return number
 
     def submit_all(self, txs: Iterable[Tx]) -> None:
         """Queue many transactions, in order."""
         number = self._next_id
-        append = self._queue.append
+        add = self._pool.add
         for tx in txs:
             tx.id = number
-            append(tx)
+            add(tx)
             number += 1
         self._next_id = number
+
+    def submit_outside(self, bids: Bids) -> None:
+        """Let other people's bids wait beside ours."""
+        self._outside.add(bids)
 
     @property
     def queued(self) -> tuple[Tx, ...]:
         """Transactions that wait for a block, in the order of submission."""
-        return tuple(sorted(self._queue, key=lambda tx: tx.id))
+        return tuple(self._pool)
+
+    @property
+    def waiting(self) -> int:
+        """How many transactions wait for a block."""
+        return len(self._pool)
+
+    @property
+    def outside_waiting(self) -> int:
+        """How many of other people's bids wait for a block."""
+        return len(self._outside)
+
+    def pending(self, sender: str) -> list[Tx]:
+        """What waits of one sender: by nonce, then what names none."""
+        return self._pool.of(sender.lower())
 
     def drop(self, wanted: Callable[[Tx], bool]) -> list[Tx]:
-        """Take the queued transactions that `wanted` picks out of the queue (expiry, replacement)."""
-        dropped = [tx for tx in self._queue if wanted(tx)]
-        if dropped:
-            gone = {tx.id for tx in dropped}
-            self._queue = [tx for tx in self._queue if tx.id not in gone]
-        return dropped
+        """Take the queued transactions that `wanted` picks out of the queue."""
+        return self._pool.drop(wanted)
 
-    def _take_queue(self) -> list[Tx]:
-        """The whole queue in block order; empties it."""
-        queue = self._queue
-        self._queue = []
-        base_fee = self.base_fee
-        # whoever cannot pay the base fee has a negative effective tip and ends up last; mine() leaves it
-        # waiting
-        queue.sort(key=lambda tx: (-tx.effective_tip(base_fee), tx.arrival, tx.id))
-        return queue
+    def open_fee_market(self, base_fee: int, market: FeeMarket | None = None) -> None:
+        """From the next mined block on gas costs: the first at `base_fee` (wei per gas).
+
+        Raises `EngineError` on an engine that charges by itself.
+        """
+        raise EngineError(
+            f"engine {self.engine} charges for gas by itself: a fee market cannot be laid over it"
+        )
+
+    def _book_state(self) -> tuple[Any, ...]:
+        """Waiting transactions and fees, for `_restore_books`."""
+        market = (self.base_fee, self.fee_market, self.fees.copy())
+        return (*market, self._pool.copy(), self._outside.copy(), list(self.expired))
+
+    def _restore_books(self, state: tuple[Any, ...]) -> None:
+        """Return to a `_book_state`, which stays good."""
+        self.base_fee, self.fee_market, fees, pool, outside, expired = state
+        self.fees, self._pool, self._outside = fees.copy(), pool.copy(), outside.copy()
+        self.expired = list(expired)
 
     # ------------------------------------------------------------------------------------ execution
 
@@ -288,7 +340,8 @@ class Chain(ABC):
 
     def close(self) -> None:
         """Free the engine. The chain is of no use afterwards."""
-        self._queue.clear()
+        self._pool.clear()
+        self._outside.clear()
 
     def __enter__(self) -> Chain:
         return self
@@ -335,24 +388,77 @@ class EmbeddedChain(Chain):
         self._check_time(timestamp)
         number = self._number + 1
         self._enter(number, timestamp)
-        limit = gas_left = self.block_gas_limit
-        base_fee = self.base_fee
+        receipts, outside_gas = self._fill(number)
+        refuse(self._pool, number, receipts)
+        self.expired = self._pool.expire(number)
+        gas_used = sum(receipt.gas_used for receipt in receipts)
+        block = self._close(number, timestamp, receipts, gas_used)
+        block = block._replace(outside_gas=outside_gas, waiting=len(self._pool), expired=len(self.expired))
+        if self.fee_market is not None:
+            self.base_fee = self.fee_market.next_base_fee(
+                block.base_fee, gas_used + outside_gas, block.gas_limit
+            )
+        return block, receipts
+
+    def _fill(self, number: int) -> tuple[list[Receipt], int]:
+        """Run what fits into the block entered: receipts, and the gas of other people's transactions."""
+        gas_left, base_fee = self.block_gas_limit, self.base_fee
+        charges = self.fee_market is not None
+        run, between = self._run, self._after_transaction
         receipts: list[Receipt] = []
-        waiting: list[Tx] = []
-        run = self._run
-        between = self._after_transaction
-        index = 0
-        for tx in self._take_queue():
-            if tx.gas_limit > gas_left or (tx.max_fee is not None and tx.max_fee < base_fee):
-                waiting.append(tx)
+        outside, outside_gas = self._outside, 0
+        crowded = len(outside) > 0
+        if crowded:
+            outside.open(base_fee)
+        candidates = Round(self._pool, base_fee, self.nonce)
+        while (tx := candidates.pop()) is not None:
+            tip = tx.effective_tip(base_fee)
+            if crowded:
+                taken = outside.take(tip, gas_left)
+                outside_gas += taken
+                gas_left -= taken
+            if tx.gas_limit > gas_left:
+                candidates.waits(tx)
                 continue
-            receipt = run(tx, number, index)
-            gas_left -= receipt.gas_used
+            if charges and not self._can_pay(tx, base_fee + tip):
+                receipts.append(_refusal(tx, number, len(receipts), NO_COIN))
+                candidates.rejected(tx)
+                continue
+            receipt = run(tx, number, len(receipts))
+            if receipt.error.startswith(REJECTED):
+                candidates.rejected(tx)
+            else:
+                candidates.included(tx)
+                gas_left -= receipt.gas_used
+                if charges:
+                    self.fees.charge(tx.sender, receipt.gas_used, base_fee, tip)
+                    receipt = receipt._replace(gas_price=base_fee + tip)
             receipts.append(receipt)
-            index += 1
             between()
-        self._queue = waiting
-        return self._close(number, timestamp, receipts, limit - gas_left), receipts
+        candidates.close()
+        if crowded:
+            outside_gas += outside.take(0, gas_left)
+            outside.close(number)
+        return receipts, outside_gas
+
+    def _can_pay(self, tx: Tx, price: int) -> bool:
+        """Whether the sender holds what it may cost at the most, as EIP-1559 asks: at its maximum fee."""
+        most = price if tx.max_fee is None else tx.max_fee
+        return self.balance(tx.sender) >= tx.gas_limit * most + tx.value
+
+    def open_fee_market(self, base_fee: int, market: FeeMarket | None = None) -> None:
+        if base_fee < 0:
+            raise ValueError(f"a base fee cannot be {base_fee}")
+        self.fee_market = market or FeeMarket()
+        self.base_fee = max(base_fee, self.fee_market.floor)
+
+    def balance(self, address: str) -> int:
+        held = self._held(address) - self.fees.paid.get(address.lower(), 0)
+        return held + self.fees.tips if address.lower() == COINBASE else held
+
+    @abstractmethod
+    def _held(self, address: str) -> int:
+        """Native balance before fees, wei."""
 
     def seal(self) -> Block:
         self._enter_pending()
@@ -368,3 +474,13 @@ class EmbeddedChain(Chain):
         self._pending_timestamp = timestamp + 1
         self._history.append((number, receipts))
         return Block(number, timestamp, gas_used, self.block_gas_limit, self.base_fee, len(receipts))
+
+
+def refuse(pool: Mempool, number: int, receipts: list[Receipt]) -> None:
+    """Add the receipts of what the mempool would not take in."""
+    for tx, why in pool.take_refused():
+        receipts.append(_refusal(tx, number, len(receipts), why))
+
+
+def _refusal(tx: Tx, number: int, index: int, why: str) -> Receipt:
+    return Receipt(0, 0, b"", [], tx.id, number, index, tx.sender, tx.to, REJECTED + why)

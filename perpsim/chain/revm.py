@@ -248,9 +248,8 @@ class RevmChain(EmbeddedChain):
             self._number,
             self._timestamp,
             self._pending_timestamp,
-            self.base_fee,
             self._next_id,
-            list(self._queue),
+            self._book_state(),
             list(self._pending),
             list(self._history),
             dict(self._nonces),
@@ -299,20 +298,20 @@ class RevmChain(EmbeddedChain):
             self._number,
             self._timestamp,
             self._pending_timestamp,
-            self.base_fee,
             self._next_id,
-            queue,
+            books,
             pending,
             history,
             nonces,
         ) = state
-        self._queue, self._pending, self._nonces = list(queue), list(pending), dict(nonces)
+        self._restore_books(books)
+        self._pending, self._nonces = list(pending), dict(nonces)
         self._history.clear()
         self._history.extend(history)
 
     # -------------------------------------------------------------------------------------- reading
 
-    def balance(self, address: str) -> int:
+    def _held(self, address: str) -> int:
         balance: int = self._evm.get_balance(address)
         return balance
 
@@ -320,7 +319,7 @@ class RevmChain(EmbeddedChain):
         if self._snapshots:
             # pyrevm does not journal balances that are set: a revert would keep the money
             raise EngineError("cannot fund an account while a snapshot is open")
-        self._evm.set_balance(address, self.balance(address) + amount)
+        self._evm.set_balance(address, self._held(address) + amount)
 
     def nonce(self, address: str) -> int:
         address = address.lower()

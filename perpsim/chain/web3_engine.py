@@ -34,8 +34,10 @@ from .base import (
     Log,
     Receipt,
     Tx,
+    refuse,
 )
 from .errors import MAX_REVERT_BYTES, EngineError, Revert, decode_revert
+from .mempool import Round
 
 #: nodes stop keeping the order of a batch at some 120 entries
 BATCH = 100
@@ -278,7 +280,7 @@ class PyEvmChain(EmbeddedChain):
         ]
         return Receipt(1, gas_used, bytes(computation.output), logs, tx.id, number, index, tx.sender, tx.to)
 
-    def balance(self, address: str) -> int:
+    def _held(self, address: str) -> int:
         return int(self.web3.eth.get_balance(to_checksum_address(address)))
 
     def fund_native(self, address: str, amount: int) -> None:
@@ -452,16 +454,20 @@ class NodeChain(Chain):
             self._check_time(timestamp)
         gas_left = self.block_gas_limit
         chosen: list[Tx] = []
-        waiting: list[Tx] = []
         # what a transaction will use is not known before it runs: limits count in full
-        for tx in self._take_queue():
-            if tx.gas_limit > gas_left or (tx.max_fee is not None and tx.max_fee < self.base_fee):
-                waiting.append(tx)
+        candidates = Round(self._pool, self.base_fee, self.nonce)
+        while (tx := candidates.pop()) is not None:
+            if tx.gas_limit > gas_left:
+                candidates.waits(tx)
             else:
+                candidates.included(tx)
                 chosen.append(tx)
                 gas_left -= tx.gas_limit
-        self._queue = waiting
+        candidates.close()
         block, receipts = self._block(chosen, timestamp)
+        refuse(self._pool, block.number, receipts)
+        self.expired = self._pool.expire(block.number)
+        block = block._replace(waiting=len(self._pool), expired=len(self.expired), tx_count=len(receipts))
         self._pending_timestamp = self._timestamp + 1
         return block, receipts
 
