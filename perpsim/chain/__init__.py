@@ -27,8 +27,8 @@ def open_chain(
 ) -> Chain:
     """A chain on `engine`: "revm", "py-evm" or the URL of a node (http, https, ws, wss).
 
-    `timestamp` (seconds) is that of the first block. With a `base_fee` (wei per gas) a fee market is open from
-    the first mined block on; without one gas is free. `options` go to the engine's class, for example
+    `timestamp` (seconds) is that of the first block. With a `base_fee` (wei per gas) a fee market is open
+    from the first mined block on; without one gas is free. `options` go to the engine's class, for example
     `flush_every` of `RevmChain`. Raises `EngineError` for an unknown engine, a node that does not answer, or
     a fee market on a node.
     """

@@ -388,9 +388,10 @@ class EmbeddedChain(Chain):
         self._check_time(timestamp)
         number = self._number + 1
         self._enter(number, timestamp)
+        late = self._pool.expire(number - 1)
         receipts, outside_gas = self._fill(number)
         refuse(self._pool, number, receipts)
-        self.expired = self._pool.expire(number)
+        self.expired = late + self._pool.expire(number)
         gas_used = sum(receipt.gas_used for receipt in receipts)
         block = self._close(number, timestamp, receipts, gas_used)
         block = block._replace(outside_gas=outside_gas, waiting=len(self._pool), expired=len(self.expired))

@@ -454,6 +454,7 @@ class NodeChain(Chain):
             self._check_time(timestamp)
         gas_left = self.block_gas_limit
         chosen: list[Tx] = []
+        late = self._pool.expire(self._number)
         # what a transaction will use is not known before it runs: limits count in full
         candidates = Round(self._pool, self.base_fee, self.nonce)
         while (tx := candidates.pop()) is not None:
@@ -466,7 +467,7 @@ class NodeChain(Chain):
         candidates.close()
         block, receipts = self._block(chosen, timestamp)
         refuse(self._pool, block.number, receipts)
-        self.expired = self._pool.expire(block.number)
+        self.expired = late + self._pool.expire(block.number)
         block = block._replace(waiting=len(self._pool), expired=len(self.expired), tx_count=len(receipts))
         self._pending_timestamp = self._timestamp + 1
         return block, receipts
