@@ -27,6 +27,8 @@ class View:
     the mid, `underwater` the ids of accounts under maintenance margin, `coverage` what the fund would pay for
     the market (only known while somebody is under water), `open_list` the list for which the
     market is frozen. Until `by_index_until` (seconds) nobody is deleveraged by list, since one timed out.
+    `base_fee` (wei per gas) is that of the block to come, `coin_price` what the coin that pays for gas is
+    worth (quote units, 0 where gas is free).
     Arrays over accounts are indexed by account id.
     """
 
@@ -47,6 +49,8 @@ class View:
     coverage: float
     open_list: OpenList | None = None
     by_index_until: int = 0
+    base_fee: int = 0
+    coin_price: float = 0.0
 
     def price(self, lag: int) -> float:
         """The outside price `lag` blocks ago."""

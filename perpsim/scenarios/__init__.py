@@ -3,27 +3,38 @@
 from perpsim.scenarios.agents import (
     Agents,
     Arbitrageurs,
-    Keeper,
     Makers,
     Momentum,
     Noise,
     Oracle,
-    Outage,
     Traders,
     Weight,
 )
 from perpsim.scenarios.exchange import Collateral, Fees, Fund, Funding, Liquidation, Market, Tier
+from perpsim.scenarios.keepers import (
+    BaseFeeBid,
+    EscalatingBid,
+    Fee,
+    FixedBid,
+    Keeper,
+    Outage,
+    RewardBid,
+)
 from perpsim.scenarios.model import Checks, Clock, Expectation, Scenario
 from perpsim.scenarios.prices import Knots
 
 __all__ = [
     "Agents",
     "Arbitrageurs",
+    "BaseFeeBid",
     "Checks",
     "Clock",
     "Collateral",
+    "EscalatingBid",
     "Expectation",
+    "Fee",
     "Fees",
+    "FixedBid",
     "Fund",
     "Funding",
     "Keeper",
@@ -35,6 +46,7 @@ __all__ = [
     "Noise",
     "Oracle",
     "Outage",
+    "RewardBid",
     "Scenario",
     "Tier",
     "Traders",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -11,11 +11,11 @@ from perpsim.scenarios.base import (
     Fraction,
     MarketNumber,
     Model,
-    Name,
     NonNegative,
     OneOrMore,
     Positive,
 )
+from perpsim.scenarios.keepers import Keeper
 
 
 class Weight(Model):
@@ -105,25 +105,6 @@ class Noise(Model):
     capital: Positive = 5_000.0
     leverage: Positive = 2.0
     activity: Fraction = 0.003
-
-
-class Outage(Model):
-    """From block `start` (inclusive) to `end` (exclusive)."""
-
-    start: Count
-    end: Count
-
-
-class Keeper(Model):
-    """A liquidator. Strategies are described in `perpsim.agents.keepers`."""
-
-    name: Name
-    strategy: Literal["greedy", "threshold", "racer"] = "greedy"
-    lag_blocks: Annotated[int, Field(ge=0, le=100)] = 1
-    min_notional: NonNegative = 0.0
-    max_per_block: Annotated[int, Field(ge=1, le=256)] = 20
-    capital: NonNegative = 1_000.0
-    outages: list[Outage] = []
 
 
 class Oracle(Model):
