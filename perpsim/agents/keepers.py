@@ -130,9 +130,9 @@ def plan(sight: Sight, keeper: Keeper, address: str, rules: ListRules) -> Plan:
     return Plan([call for call in calls if call.account != opens], opens, completes)
 
 
-POLICIES: dict[str, Policy] = {"greedy": greedy, "racer": racer, "threshold": threshold}
+POLICIES: dict[str, Policy] = {"greedy": greedy, "racer": racer, "alternate": threshold}
 # When a keeper's transactions reach the builder within a block: racers pay for short lines.
-_ARRIVALS = {"greedy": (0.3, 0.9), "racer": (0.05, 0.4), "threshold": (0.3, 0.9)}
+_ARRIVALS = {"greedy": (0.3, 0.9), "racer": (0.05, 0.4), "alternate": (0.3, 0.9)}
 _FIRST, _LAST = 0.0, 0.99
 
 
