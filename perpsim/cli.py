@@ -51,9 +51,9 @@ def scenario_options(command: Command) -> Command:
         click.option("--blocks", type=click.IntRange(min=1), help="Stop after that many blocks."),
         click.option(
             "--prices",
-            type=click.Path(path_type=Path),
-            metavar="CANDLES.csv",
-            help="Candle file in place of the prices.",
+            multiple=True,
+            metavar="[SYMBOL=]CANDLES.csv",
+            help="Candle file in place of a market's prices (default: the first market); repeatable.",
         ),
         click.option(
             "--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a key; repeatable."

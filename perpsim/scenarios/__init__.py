@@ -21,15 +21,26 @@ from perpsim.scenarios.keepers import (
     RewardBid,
 )
 from perpsim.scenarios.model import Checks, Clock, Expectation, Scenario
-from perpsim.scenarios.prices import Knots
+from perpsim.scenarios.prices import (
+    CandleFile,
+    CommonJumps,
+    GeometricBrownian,
+    Hawkes,
+    Heston,
+    JumpDiffusion,
+    Knots,
+    Shock,
+)
 
 __all__ = [
     "Agents",
     "Arbitrageurs",
     "BaseFeeBid",
+    "CandleFile",
     "Checks",
     "Clock",
     "Collateral",
+    "CommonJumps",
     "EscalatingBid",
     "Expectation",
     "Fee",
@@ -37,6 +48,10 @@ __all__ = [
     "FixedBid",
     "Fund",
     "Funding",
+    "GeometricBrownian",
+    "Hawkes",
+    "Heston",
+    "JumpDiffusion",
     "Keeper",
     "Knots",
     "Liquidation",
@@ -48,6 +63,7 @@ __all__ = [
     "Outage",
     "RewardBid",
     "Scenario",
+    "Shock",
     "Tier",
     "Traders",
     "Weight",

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -89,7 +89,7 @@ def _read(name_or_path: str) -> Table:
         hint = f"did you mean {close[0]}? " if close else ""
         raise UserError(f"unknown scenario {name_or_path!r}: {hint}there are {', '.join(names)}")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _anchored(tomllib.loads(path.read_text(encoding="utf-8")), path.parent)
     except FileNotFoundError:
         raise UserError(f"scenario file {path}: no such file (scenarios: {', '.join(names)})") from None
     except UnicodeDecodeError:
@@ -100,6 +100,15 @@ def _read(name_or_path: str) -> Table:
         raise UserError(f"scenario file {path}: {error}") from None
 
 
+def _anchored(table: Table, folder: Path) -> Table:
+    """The same with the candle files it names looked for beside it."""
+    prices = table.get("prices")
+    for source in prices if isinstance(prices, list) else [prices]:
+        if isinstance(source, dict) and isinstance(source.get("file"), str) and source["file"]:
+            source["file"] = str(folder / source["file"])
+    return table
+
+
 def _explain(item: Any, table: Table) -> str:
     """One pydantic error as `path: what is wrong`."""
     path = _path(item["loc"], table)
@@ -107,6 +116,10 @@ def _explain(item: Any, table: Table) -> str:
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(str(item["loc"][-1]), _keys_at(item["loc"][:-1]), n=1)
         return f"{path}: unknown key" + (f" (did you mean {near[0]}?)" if near else "")
+    if kind == "union_tag_invalid":
+        return f"{path}.kind: must be one of {item['ctx']['expected_tags']}, not '{item['ctx']['tag']}'"
+    if kind == "union_tag_not_found":
+        return f"{path}.kind: is missing"
     if kind == "missing":
         return f"{path}: is missing"
     message = str(item["msg"]).removeprefix("Value error, ")
@@ -118,12 +131,16 @@ def _explain(item: Any, table: Table) -> str:
 
 
 def _path(location: tuple[int | str, ...], table: Table) -> str:
-    """The path of a key as the file has it: where one table stands for a list of one there is no number."""
+    """The path of a key as the file has it: where one table stands for a list of one there is no number, and
+    the kind of a table, which pydantic puts after it, is no part of it."""
     place: Any = table
     parts = []
+    within = False
     for part in location:
-        if isinstance(part, int) and isinstance(place, dict):
+        if isinstance(place, dict) and (isinstance(part, int) or (part == place.get("kind") and not within)):
+            within = isinstance(part, str)
             continue
+        within = False
         parts.append(str(part))
         if isinstance(place, dict):
             place = place.get(part)
@@ -134,20 +151,27 @@ def _path(location: tuple[int | str, ...], table: Table) -> str:
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     """Names of the keys that the table at `location` may have."""
-    model: Any = Scenario
+    candidates: list[Any] = [Scenario]
     for part in location:
         if isinstance(part, int):
             continue
-        field = getattr(model, "model_fields", {}).get(part)
-        model = _model_of(field.annotation) if field else None
-    return list(getattr(model, "model_fields", {}))
+        of_kind = [model for model in candidates if part in _kinds(model)]
+        if of_kind:
+            candidates = of_kind
+            continue
+        fields = [model.model_fields[part] for model in candidates if part in model.model_fields]
+        candidates = [model for field in fields for model in _models(field.annotation)]
+    return [key for model in candidates for key in model.model_fields]
 
 
-def _model_of(annotation: Any) -> Any:
+def _kinds(model: Any) -> tuple[Any, ...]:
+    """What `kind` may be in tables that are told apart by it."""
+    field = model.model_fields.get("kind")
+    return get_args(field.annotation) if field else ()
+
+
+def _models(annotation: Any) -> list[Any]:
+    """The models in an annotation."""
     if hasattr(annotation, "model_fields"):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _model_of(argument)
-        if found is not None:
-            return found
-    return None
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models(argument)]

@@ -12,10 +12,11 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from perpsim.market.correlation import correlation_matrix
 from perpsim.scenarios.agents import Agents, Traders
 from perpsim.scenarios.base import Count, Model, Name, OneOrMore
 from perpsim.scenarios.exchange import Collateral, Fund, Market
-from perpsim.scenarios.prices import Knots
+from perpsim.scenarios.prices import CommonJumps, Correlation, Prices, Table
 
 
 def _utc(moment: datetime) -> datetime:
@@ -64,7 +65,9 @@ class Scenario(Model):
     collateral: Collateral = Collateral()
     fund: Fund
     markets: Annotated[list[Market], Field(min_length=1, max_length=8)]
-    prices: Annotated[list[Knots], OneOrMore]
+    prices: Prices
+    correlation: Correlation = None
+    common_jumps: CommonJumps | None = None
     traders: Annotated[list[Traders], OneOrMore]
     agents: Agents = Agents()
     checks: Checks = Checks()
@@ -87,4 +90,12 @@ class Scenario(Model):
                 if group.market >= len(self.markets):
                     kind, last = type(group).__name__.lower(), len(self.markets) - 1
                     raise ValueError(f"{kind}: market {group.market} does not exist, the last one is {last}")
+        return self
+
+    @model_validator(mode="after")
+    def _correlated(self) -> Self:
+        try:
+            correlation_matrix(self.correlation, [not isinstance(source, Table) for source in self.prices])
+        except ValueError as error:
+            raise ValueError(f"correlation: {error}") from None
         return self

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from perpsim.chain import EngineError, Revert
 from perpsim.errors import UserError
-from perpsim.market.candles import Candles, iso, read_candles
-from perpsim.market.prices import CandlePath, knots_to_candles
+from perpsim.market.candles import Candles
+from perpsim.market.paths import sample_paths
 from perpsim.scenarios import Scenario
-from perpsim.scenarios.loading import load_scenario, validate
+from perpsim.scenarios.loading import load_scenario
 from perpsim.simulation.folder import RunFolder, fresh_folder
 from perpsim.simulation.invariants import InvariantViolation
+from perpsim.simulation.price_files import read_noticed, replace_prices
 from perpsim.simulation.record import tables
 from perpsim.simulation.runner import Simulation
 from perpsim.simulation.setup import open_exchange
 from perpsim.simulation.summary import summarise
 
 RUNS = Path("runs")
-_GAPS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Request:
     seed: int | None = None
     engine: str = "revm"
     blocks: int | None = None
-    prices: Path | None = None
+    prices: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     out: Path | None = None
     force: bool = False
@@ -69,11 +67,12 @@ class Progress(Protocol):
 
 
 def build(
-    scenario: Scenario, engine: str = "revm", candles: Candles | None = None, **options: Any
+    scenario: Scenario, engine: str = "revm", candles: Mapping[int, Candles] | None = None, **options: Any
 ) -> Simulation:
-    """A simulation ready to run. Prices and agents draw from streams of their own, both from the seed."""
+    """A simulation ready to run. Prices and agents draw from streams of their own, both from the seed.
+    `candles`: files that have been read already, by market."""
     price_seed, agent_seed = np.random.SeedSequence(scenario.seed).spawn(2)
-    paths = _paths(scenario, candles, price_seed)
+    paths = sample_paths(scenario, price_seed, candles)
     protocol = open_exchange(scenario, engine)
     try:
         return Simulation(scenario, protocol, paths, np.random.default_rng(agent_seed), **options)
@@ -82,24 +81,7 @@ def build(
         raise
 
 
-def _paths(
-    scenario: Scenario, candles: Candles | None, seed: np.random.SeedSequence
-) -> npt.NDArray[np.float64]:
-    """Outside prices, a row a market. `candles` replace the first market's."""
-    clock = scenario.clock
-    paths: list[npt.NDArray[np.float64]] = []
-    # The first market's stream is the same however many there are.
-    streams = [np.random.default_rng(seed), *map(np.random.default_rng, seed.spawn(len(scenario.prices)))]
-    for prices, rng in zip(scenario.prices, streams):
-        source = knots_to_candles(prices.knots, scenario.start, prices.interval, f"of {scenario.name}")
-        if candles is not None and not paths:
-            source = candles
-        path = CandlePath(source)
-        paths.append(path.sample(rng, scenario.start, clock.blocks, clock.seconds_per_block))
-    return np.array(paths)
-
-
-def opened(scenario: Scenario, engine: str, candles: Candles | None) -> Simulation:
+def opened(scenario: Scenario, engine: str, candles: Mapping[int, Candles]) -> Simulation:
     """`build` for users: what the exchange or the engine refuses is their mistake."""
     try:
         return build(scenario, engine, candles)
@@ -127,8 +109,11 @@ def execute(
     def write() -> dict[str, Any]:
         seconds = time.monotonic() - began
         summary = summarise(simulation, request.engine, complete, violation, seconds)
-        if candles is not None:
-            summary["candles"] = {"file": candles.source, "gaps": [str(gap) for gap in candles.gaps()]}
+        if candles:
+            summary["candles"] = [
+                {"market": market, "file": read.source, "gaps": [str(gap) for gap in read.gaps()]}
+                for market, read in candles.items()
+            ]
         folder.write(tables(simulation), summary)
         return summary
 
@@ -152,41 +137,15 @@ def execute(
     return Result(where, summary, report, verdict, not complete and not violation, violation)
 
 
-def resolve(request: Request, notice: Callable[[str], None]) -> tuple[Scenario, Candles | None]:
-    """The scenario with every option laid over it, and the candles that replace its prices."""
+def resolve(request: Request, notice: Callable[[str], None]) -> tuple[Scenario, dict[int, Candles]]:
+    """The scenario with every option laid over it, and the candle files it names, by market."""
     overrides = list(request.overrides)
     if request.seed is not None:
         overrides.append(f"seed={request.seed}")
     if request.blocks is not None:
         overrides.append(f"clock.blocks={request.blocks}")
-    scenario = load_scenario(request.scenario, overrides)
-    if request.prices is None:
-        return scenario, None
-    candles = read_candles(request.prices)
-    gaps = candles.gaps()
-    if gaps:
-        shown = ", ".join(str(gap) for gap in gaps[:_GAPS_SHOWN])
-        more = f" and {len(gaps) - _GAPS_SHOWN} more" if len(gaps) > _GAPS_SHOWN else ""
-        count = f"{len(gaps)} gap" + ("s" if len(gaps) > 1 else "")
-        notice(f"{candles.source}: {count}, filled with the last close: {shown}{more}")
-    return _onto(scenario, candles, notice), candles
-
-
-def _onto(scenario: Scenario, candles: Candles, notice: Callable[[str], None]) -> Scenario:
-    """Move the clock to the candles where they do not cover it, and shorten the run to what they hold."""
-    seconds = scenario.clock.seconds_per_block
-    start, blocks = scenario.start, scenario.clock.blocks
-    if not candles.start <= start < candles.end:
-        start = candles.start
-        notice(f"{candles.source} does not cover {iso(scenario.start)}: starting at {iso(start)}")
-    available = (candles.end - start + seconds - 1) // seconds
-    if available < blocks:
-        notice(f"{candles.source} ends at {iso(candles.end)}: {available:,} of {blocks:,} blocks")
-        blocks = available
-    table = scenario.model_dump()
-    table["clock"]["blocks"] = blocks
-    table["clock"]["start"] = datetime.fromtimestamp(start, UTC)
-    return validate(table)
+    scenario = replace_prices(load_scenario(request.scenario, overrides), request.prices, notice)
+    return scenario, read_noticed(scenario, notice)
 
 
 def _line(error: Exception) -> str:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perpsim.scenarios import Scenario
+from perpsim.scenarios.prices import explain
 from perpsim.simulation.command import Result
 
 _PLAIN_EVERY = 5.0
@@ -164,6 +165,8 @@ def describe_scenario(scenario: Scenario) -> None:
         f"{_count(agents.noise)} noise traders, {len(agents.keepers)} keepers",
         f"fund {scenario.fund.initial:,.0f} {scenario.collateral.symbol}, seed {scenario.seed}",
     ]
+    symbols = [market.symbol for market in scenario.markets]
+    lines += [f"prices of {symbol}: {explain(source)}" for symbol, source in zip(symbols, scenario.prices)]
     for line in lines:
         console.print(Text(line), soft_wrap=True)
     if scenario.sources:

@@ -251,7 +251,7 @@ def test_candles_replace_the_prices(tmp_path: Path) -> None:
     rows = [f"{1_704_067_200 + 60 * i},{100 + i},{101 + i},{99 + i},{100 + i}" for i in (0, 1, 2, 5, 6)]
     path.write_text("\n".join(rows))
     notices: list[str] = []
-    request = Request("smoke", prices=path, out=tmp_path / "run")
+    request = Request("smoke", prices=(str(path),), out=tmp_path / "run")
     result = execute(request, notices.append, Watcher(), lambda: False)
     blocks = pl.read_parquet(result.folder / "blocks.parquet")
     assert blocks.height == 35
@@ -269,7 +269,7 @@ def test_candles_of_another_time_move_the_clock(tmp_path: Path) -> None:
     path = tmp_path / "candles.csv"
     path.write_text("\n".join(f"{1_600_000_000 + 60 * i},100,101,99,100" for i in range(5)))
     notices: list[str] = []
-    request = Request("smoke", prices=path, out=tmp_path / "run")
+    request = Request("smoke", prices=(str(path),), out=tmp_path / "run")
     result = execute(request, notices.append, Watcher(), lambda: False)
     assert pl.read_parquet(result.folder / "blocks.parquet")["time"][0] == 1_600_000_000
     assert any("starting at 2020-09-13T12:26:40Z" in notice for notice in notices)
