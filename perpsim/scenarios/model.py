@@ -17,6 +17,7 @@ from perpsim.scenarios.agents import Agents, Traders
 from perpsim.scenarios.base import Count, Model, Name, OneOrMore
 from perpsim.scenarios.exchange import Collateral, Fund, Market
 from perpsim.scenarios.prices import CommonJumps, Correlation, Prices, Table
+from perpsim.scenarios.warnings import Warnings
 
 
 def _utc(moment: datetime) -> datetime:
@@ -71,6 +72,7 @@ class Scenario(Model):
     traders: Annotated[list[Traders], OneOrMore]
     agents: Agents = Agents()
     checks: Checks = Checks()
+    warnings: Warnings = Warnings()
     expected: list[Expectation] = []
 
     @property

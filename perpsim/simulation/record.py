@@ -89,6 +89,7 @@ def tables(simulation: Simulation) -> dict[str, pl.DataFrame]:
         "adl": _frame(ledger.adl, _ADL),
         "adl_rows": _frame(ledger.adl_rows, _ADL_ROWS),
         "keepers": _frame(_keeper_rows(simulation), _KEEPERS),
+        "warnings": simulation.warner.frame(),
     }
 
 

@@ -23,6 +23,7 @@ from perpsim.simulation.ledger import Ledger
 from perpsim.simulation.market_state import WAD
 from perpsim.simulation.metrics import Book, Metrics
 from perpsim.simulation.setup import Cast, prepare
+from perpsim.simulation.warnings import Warner
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -68,6 +69,7 @@ class Simulation:
                 self.log.follow(protocol.liquidator.address, lists.handlers())
         leveraged = [traders.members.ids for traders in self.cast.traders]
         self.metrics = Metrics(self.indexer, self.ledger, leveraged)
+        self.warner = Warner(scenario, self.indexer, self.ledger)
         self.keepers: list[Desked] = self.cast.keepers.keepers
         self.invariants = Invariants(protocol, self.indexer, self.ledger, scenario.checks.window)
         self.ledger.block = SET_UP
@@ -119,6 +121,7 @@ class Simulation:
         self._health = self.indexer.health(time)
         self._books = self._look()
         self.metrics.block(block, mined, receipts, self.paths[:, block].tolist(), self._books, self._health)
+        self.warner.block(block, time, self._health, block + 1 == self.scenario.clock.blocks)
         self.next_block = block + 1
 
     def _views(self, block: int, time: int) -> list[View]:

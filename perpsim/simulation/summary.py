@@ -171,6 +171,7 @@ def summarise(
         "fund": {**fund_figures(ledger, metrics), "books": simulation.vault_books()},
         **loss_figures(ledger, burdened),
         "keepers": keeper_figures(simulation.keepers),
+        "warnings": simulation.warner.summary(metrics.column("time"), metrics.column("fund")),
         "invariants": {
             "checked": invariants.checked,
             "violations": invariants.violations,
