@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from perpsim.chain import Interface, Tx
@@ -77,6 +77,7 @@ class Desk:
         self._execute = liquidations.functions["execute_list"].encode
         self._end_list = liquidations.functions["end_list"].encode
         self._post = prices.functions["post"].encode
+        self._post_many = prices.functions["post_many"].encode
 
     def units(self, amount: float) -> int:
         """`amount` of collateral in token units, rounded down."""
@@ -152,6 +153,11 @@ class Desk:
         """Post an index price (WAD) of `time` (seconds)."""
         data = self._post(self.market, price, time)
         return Tx(sender, self._oracle, data, _GAS_SMALL, arrival=arrival)
+
+    def post_many(self, sender: str, prices: Mapping[int, int], time: int, arrival: float) -> Tx:
+        """Post index prices (WAD) of several markets, all of the same `time`: all are taken, or none."""
+        data = self._post_many(list(prices), list(prices.values()), time)
+        return Tx(sender, self._oracle, data, _GAS_SMALL * len(prices), arrival=arrival)
 
     def sweep_fees(self, sender: str, arrival: float) -> Tx:
         """Hand the fund its share of the fees."""

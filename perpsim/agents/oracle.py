@@ -1,8 +1,9 @@
-"""The price reporter: heartbeat, deviation threshold, lag."""
+"""The price reporter: heartbeat, deviation threshold, lag, error, outages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,36 +14,90 @@ from perpsim.market.prices import to_wad
 from perpsim.scenarios import Oracle
 
 _ARRIVAL = 0.01
+# Where the reporter's errors branch off the run's random numbers: those of everybody else stay as they were.
+_ERRORS = 1_000
+
+
+@dataclass
+class _Feed:
+    """What the reporter knows of one market: its settings and its last post."""
+
+    market: int
+    settings: Oracle
+    tick: int
+    noise: np.random.Generator | None = None
+    price: float = 0.0
+    time: int = 0
+    block: int = 0
 
 
 class Reporter:
-    """Posts every market's outside price of `lag_blocks` ago when it is time, or when it moved far enough."""
+    """Posts the outside price of some blocks ago when it is time, or when it moved far enough.
+
+    How, a scenario says (`perpsim.scenarios.oracle.Oracle`).
+    """
 
     role = "oracle"
 
     def __init__(self, config: Oracle, desks: Sequence[Desk], address: str, seconds_per_block: int) -> None:
-        self._config = config
         self._desks = desks
         self._address = address
         self._seconds = seconds_per_block
-        self._tick = to_wad(config.price_tick, 1)
-        self._posted = [0.0] * len(desks)
-        self._posted_time = [0] * len(desks)
+        settings = [config.of(desk.market) for desk in desks]
+        self._feeds = [
+            _Feed(desk.market, one, to_wad(one.price_tick, 1)) for desk, one in zip(desks, settings)
+        ]
 
     def update(self, rng: np.random.Generator, views: Views) -> list[Tx]:
         """At most one post a market and block, ahead of everyone who reacts to it."""
-        return [tx for desk, view in zip(self._desks, views) for tx in self._post(desk, view)]
+        due: dict[int, list[tuple[Desk, int]]] = {}
+        for feed, desk, view in zip(self._feeds, self._desks, views):
+            if self._read(feed, view, rng):
+                due.setdefault(feed.time, []).append((desk, to_wad(feed.price, feed.tick)))
+        return [self._post(posts, time) for time, posts in due.items()]
 
-    def _post(self, desk: Desk, view: View) -> list[Tx]:
-        market = desk.market
+    def _read(self, feed: _Feed, view: View, rng: np.random.Generator) -> bool:
+        """Look at the market; True if there is something to post, which `feed` then holds."""
+        settings = feed.settings
         # Time stamps only move forward: in the first blocks there is nothing older to report.
-        lag = min(self._config.lag_blocks, view.block)
+        lag = min(settings.lag_blocks, view.block)
         time = view.time - lag * self._seconds
-        price = view.price(lag)
-        posted = self._posted[market]
-        due = view.time - self._posted_time[market] >= self._config.heartbeat
-        moved = posted == 0 or abs(price / posted - 1) >= self._config.deviation
-        if time <= self._posted_time[market] or not (due or moved):
-            return []
-        self._posted[market], self._posted_time[market] = price, time
-        return [desk.post(self._address, to_wad(price, self._tick), time, _ARRIVAL)]
+        price = view.price(lag) * self._error(feed, view.block, rng)
+        if time <= feed.time or any(out.covers(view.block, feed.market) for out in settings.outages):
+            return False
+        due = view.time - feed.time >= settings.heartbeat
+        moved = feed.price == 0 or abs(price / feed.price - 1) >= settings.deviation
+        # A post that is not there yet may wait for room or be gone for good; a second one does no harm.
+        missing = view.index_time < feed.time and view.block - feed.block >= settings.retry_blocks
+        if not (due or moved or missing):
+            return False
+        feed.price, feed.time, feed.block = price, time, view.block
+        return True
+
+    def _error(self, feed: _Feed, block: int, rng: np.random.Generator) -> float:
+        """What the true price is multiplied with in this block."""
+        error = 1.0
+        if feed.settings.noise:
+            feed.noise = feed.noise or _branch(rng, feed.market)
+            error = float(np.exp(feed.settings.noise * feed.noise.standard_normal()))
+        for fault in feed.settings.faults:
+            if fault.covers(block, feed.market):
+                error *= fault.factor
+        return error
+
+    def _post(self, posts: list[tuple[Desk, int]], time: int) -> Tx:
+        """One transaction for all markets with news of the same moment: cheaper than one each."""
+        desk, price = posts[0]
+        if len(posts) == 1:
+            return desk.post(self._address, price, time, _ARRIVAL)
+        prices = {other.market: price for other, price in posts}
+        return desk.post_many(self._address, prices, time, _ARRIVAL)
+
+
+def _branch(rng: np.random.Generator, market: int) -> np.random.Generator:
+    """A stream for the errors in one market, from the seed of `rng`, which is left as it is."""
+    root = rng.bit_generator.seed_seq
+    assert isinstance(root, np.random.SeedSequence)
+    return np.random.default_rng(
+        np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, _ERRORS, market))
+    )

@@ -6,7 +6,6 @@ from perpsim.scenarios.agents import (
     Makers,
     Momentum,
     Noise,
-    Oracle,
     Traders,
     Weight,
 )
@@ -21,6 +20,7 @@ from perpsim.scenarios.keepers import (
     RewardBid,
 )
 from perpsim.scenarios.model import Checks, Clock, Expectation, Scenario
+from perpsim.scenarios.oracle import Fault, Feed, Oracle, Silence
 from perpsim.scenarios.prices import (
     CandleFile,
     CommonJumps,
@@ -43,7 +43,9 @@ __all__ = [
     "CommonJumps",
     "EscalatingBid",
     "Expectation",
+    "Fault",
     "Fee",
+    "Feed",
     "Fees",
     "FixedBid",
     "Fund",
@@ -64,6 +66,7 @@ __all__ = [
     "RewardBid",
     "Scenario",
     "Shock",
+    "Silence",
     "Tier",
     "Traders",
     "Weight",

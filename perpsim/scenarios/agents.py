@@ -16,6 +16,7 @@ from perpsim.scenarios.base import (
     Positive,
 )
 from perpsim.scenarios.keepers import Keeper
+from perpsim.scenarios.oracle import Oracle
 
 
 class Weight(Model):
@@ -105,15 +106,6 @@ class Noise(Model):
     capital: Positive = 5_000.0
     leverage: Positive = 2.0
     activity: Fraction = 0.003
-
-
-class Oracle(Model):
-    """The reporter: posts when `heartbeat` seconds have passed or the price moved by `deviation`."""
-
-    heartbeat: Annotated[int, Field(gt=0)] = 48
-    deviation: Positive = 0.0025
-    lag_blocks: Annotated[int, Field(ge=0, le=100)] = 1
-    price_tick: Positive = 0.01
 
 
 class Agents(Model):

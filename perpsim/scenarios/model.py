@@ -82,8 +82,8 @@ class Scenario(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.agents.oracle.heartbeat >= min(market.max_age for market in self.markets):
-            raise ValueError("agents.oracle.heartbeat must be below every market's max_age")
+        ages = [market.max_age for market in self.markets]
+        self.agents.oracle.check(ages, self.clock.seconds_per_block)
         if len(self.prices) != len(self.markets):
             raise ValueError(f"{len(self.prices)} tables of prices for {len(self.markets)} markets: one each")
         agents = self.agents

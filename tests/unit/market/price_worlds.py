@@ -26,6 +26,8 @@ def scenario(*prices: dict[str, Any], blocks: int = 1_000, seconds: int = 12, **
     table["clock"].update(blocks=blocks, seconds_per_block=seconds)
     table["markets"] = [{**table["markets"][0], "symbol": f"M{number}"} for number in range(len(prices))]
     table["prices"] = list(prices)
+    # Blocks may be longer than prices live.
+    table["agents"]["oracle"] = {"lag_blocks": 0}
     return validate({**table, **changes})
 
 
