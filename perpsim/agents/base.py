@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from perpsim.chain import Tx
 from perpsim.simulation.market_state import OpenList
+from perpsim.simulation.vault_table import VaultTable
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -29,7 +30,8 @@ class View:
     market is frozen. Until `by_index_until` (seconds) nobody is deleveraged by list, since one timed out.
     `base_fee` (wei per gas) is that of the block to come, `coin_price` what the coin that pays for gas is
     worth (quote units, 0 where gas is free).
-    Arrays over accounts are indexed by account id.
+    Arrays over accounts are indexed by account id. `collateral` is as last settled; `vault` tells of the
+    fund's shares.
     """
 
     block: int
@@ -51,6 +53,8 @@ class View:
     by_index_until: int = 0
     base_fee: int = 0
     coin_price: float = 0.0
+    collateral: FloatArray = field(default_factory=lambda: np.zeros(0))
+    vault: VaultTable | None = None
 
     def price(self, lag: int) -> float:
         """The outside price `lag` blocks ago."""

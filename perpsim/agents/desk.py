@@ -16,6 +16,7 @@ _GAS_ORDER = 3_000_000
 _GAS_CANCEL = 1_500_000
 _GAS_SMALL = 400_000
 _GAS_LIQUIDATION = 6_000_000
+_GAS_VAULT = 800_000
 # Bid for a list (wei per gas): it must run ahead of its block, also of those who wait from earlier ones, or
 # an account that moves in between is no longer where the list has it.
 _AHEAD = 1
@@ -59,7 +60,8 @@ class Desk:
     ) -> None:
         self.market = market
         self.grid = grid
-        self._decimals = unit
+        #: token units in one quote unit
+        self.unit = unit
         self._bank = bank
         self._clearinghouse, house = clearinghouse
         self._book, orders = book
@@ -81,7 +83,7 @@ class Desk:
 
     def units(self, amount: float) -> int:
         """`amount` of collateral in token units, rounded down."""
-        return math.floor(amount * self._decimals)
+        return math.floor(amount * self.unit)
 
     def deposit(self, amount: float, beneficiary: str, arrival: float) -> Tx:
         """The bank (everyone's money outside the exchange) pays into an account."""
@@ -162,3 +164,28 @@ class Desk:
     def sweep_fees(self, sender: str, arrival: float) -> Tx:
         """Hand the fund its share of the fees."""
         return Tx(sender, self._clearinghouse, self._sweep(self.market), _GAS_SMALL, arrival=arrival)
+
+
+class VaultDesk:
+    """Makes transactions of stakers, whose money is in their own pocket."""
+
+    def __init__(self, unit: int, vault: tuple[str, Interface]) -> None:
+        self._decimals = unit
+        self._vault, shares = vault
+        self._deposit = shares.functions["deposit"].encode
+        self._request = shares.functions["request_withdraw"].encode
+        self._redeem = shares.functions["redeem"].encode
+
+    def stake(self, sender: str, amount: float, arrival: float) -> Tx:
+        """Buy shares for `amount` of collateral."""
+        data = self._deposit(math.floor(amount * self._decimals), sender)
+        return Tx(sender, self._vault, data, _GAS_VAULT, arrival=arrival)
+
+    def request(self, sender: str, shares: int, arrival: float) -> Tx:
+        """Ask to leave with so many shares."""
+        return Tx(sender, self._vault, self._request(shares), _GAS_VAULT, arrival=arrival)
+
+    def claim(self, sender: str, shares: int, arrival: float) -> Tx:
+        """Redeem so many shares of the request."""
+        data = self._redeem(shares, sender, sender)
+        return Tx(sender, self._vault, data, _GAS_VAULT, arrival=arrival)

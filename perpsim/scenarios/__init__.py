@@ -9,7 +9,19 @@ from perpsim.scenarios.agents import (
     Traders,
     Weight,
 )
-from perpsim.scenarios.exchange import Collateral, Fees, Fund, Funding, Liquidation, Market, Tier
+from perpsim.scenarios.attackers import AnyAttacker, Attacker, MarginWithdrawal, Pump, SelfTrade
+from perpsim.scenarios.crowds import Baskets, Leg, Stakers
+from perpsim.scenarios.exchange import (
+    Collateral,
+    Fees,
+    Fund,
+    Funding,
+    Impact,
+    Liquidation,
+    Market,
+    Staking,
+    Tier,
+)
 from perpsim.scenarios.keepers import (
     BaseFeeBid,
     EscalatingBid,
@@ -34,8 +46,11 @@ from perpsim.scenarios.prices import (
 
 __all__ = [
     "Agents",
+    "AnyAttacker",
     "Arbitrageurs",
+    "Attacker",
     "BaseFeeBid",
+    "Baskets",
     "CandleFile",
     "Checks",
     "Clock",
@@ -53,20 +68,27 @@ __all__ = [
     "GeometricBrownian",
     "Hawkes",
     "Heston",
+    "Impact",
     "JumpDiffusion",
     "Keeper",
     "Knots",
+    "Leg",
     "Liquidation",
     "Makers",
+    "MarginWithdrawal",
     "Market",
     "Momentum",
     "Noise",
     "Oracle",
     "Outage",
+    "Pump",
     "RewardBid",
     "Scenario",
+    "SelfTrade",
     "Shock",
     "Silence",
+    "Stakers",
+    "Staking",
     "Tier",
     "Traders",
     "Weight",

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from perpsim.scenarios.attackers import AnyAttacker
 from perpsim.scenarios.base import (
     Count,
     Fraction,
@@ -15,6 +16,7 @@ from perpsim.scenarios.base import (
     OneOrMore,
     Positive,
 )
+from perpsim.scenarios.crowds import Baskets, Stakers
 from perpsim.scenarios.keepers import Keeper
 from perpsim.scenarios.oracle import Oracle
 
@@ -116,11 +118,15 @@ class Agents(Model):
     arbitrageurs: Annotated[list[Arbitrageurs], OneOrMore] = [Arbitrageurs()]
     momentum: Annotated[list[Momentum], OneOrMore] = [Momentum()]
     noise: Annotated[list[Noise], OneOrMore] = [Noise()]
+    baskets: Annotated[list[Baskets], OneOrMore] = []
+    stakers: Annotated[list[Stakers], OneOrMore] = []
+    attackers: Annotated[list[AnyAttacker], OneOrMore] = []
     keepers: list[Keeper] = []
 
     @model_validator(mode="after")
     def _names(self) -> Self:
-        names = [keeper.name for keeper in self.keepers]
-        if len(set(names)) != len(names):
-            raise ValueError("keepers: two of them have the same name")
+        for role, members in (("keepers", self.keepers), ("attackers", self.attackers)):
+            names = [member.name for member in members]
+            if len(set(names)) != len(names):
+                raise ValueError(f"{role}: two of them have the same name")
         return self

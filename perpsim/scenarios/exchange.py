@@ -95,6 +95,15 @@ Adl = Annotated[
 ]
 
 
+class Impact(Model):
+    """How trading here moves the outside price of a thin market: net taker flow of F quote units (those who
+    hedge it elsewhere, the arbitrageurs, not counted) by a factor exp(per_million * F / 1e6), from the next
+    block on; half of it is gone after `half_life` seconds."""
+
+    per_million: Annotated[float, Field(gt=0, le=10)]
+    half_life: Positive = 3600.0
+
+
 class Market(Model):
     """One market: its grid, margins, fees, funding, guards and liquidation rules. The cap is a size."""
 
@@ -112,11 +121,20 @@ class Market(Model):
     funding: Funding = Funding()
     liquidation: Liquidation = Liquidation()
     adl: Adl = "queue-bitmex"
+    impact: Impact | None = None
+
+
+class Staking(Model):
+    """The fund takes stakes; who wants to leave waits `cooldown` and claims within `window`, seconds."""
+
+    cooldown: Annotated[int, Field(ge=3600, le=90 * 86_400)] = 13 * 86_400
+    window: Annotated[int, Field(ge=3600, le=90 * 86_400)] = 3 * 86_400
 
 
 class Fund(Model):
-    """The insurance fund. `initial` in collateral units; a breaker of 0 and no cap mean: off."""
+    """The insurance fund. `initial` in collateral units; a breaker of 0, no cap, no staking mean: off."""
 
     initial: NonNegative
     breaker: Fraction = 0.0
     cap: NonNegative | None = None
+    staking: Staking | None = None

@@ -86,12 +86,9 @@ class Scenario(Model):
         self.agents.oracle.check(ages, self.clock.seconds_per_block)
         if len(self.prices) != len(self.markets):
             raise ValueError(f"{len(self.prices)} tables of prices for {len(self.markets)} markets: one each")
-        agents = self.agents
-        for role in (agents.makers, agents.arbitrageurs, agents.momentum, agents.noise, self.traders):
-            for group in role:
-                if group.market >= len(self.markets):
-                    kind, last = type(group).__name__.lower(), len(self.markets) - 1
-                    raise ValueError(f"{kind}: market {group.market} does not exist, the last one is {last}")
+        if self.agents.stakers and self.fund.staking is None:
+            raise ValueError("agents.stakers: the fund takes no stakes without fund.staking")
+        self._markets_exist()
         return self
 
     @model_validator(mode="after")
@@ -101,3 +98,20 @@ class Scenario(Model):
         except ValueError as error:
             raise ValueError(f"correlation: {error}") from None
         return self
+
+    def _markets_exist(self) -> None:
+        agents = self.agents
+        roles = (
+            agents.makers,
+            agents.arbitrageurs,
+            agents.momentum,
+            agents.noise,
+            self.traders,
+            agents.attackers,
+        )
+        used = [(type(group).__name__, group.market) for role in roles for group in role]
+        used += [("baskets", leg.market) for crowd in agents.baskets for leg in crowd.legs]
+        for kind, market in used:
+            if market >= len(self.markets):
+                last = len(self.markets) - 1
+                raise ValueError(f"{kind.lower()}: market {market} does not exist, the last one is {last}")

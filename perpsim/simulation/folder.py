@@ -12,7 +12,18 @@ import polars as pl
 
 from perpsim.errors import UserError
 
-TABLES = ("events", "blocks", "accounts", "fund", "liquidations", "adl", "adl_rows", "keepers", "warnings")
+TABLES = (
+    "events",
+    "blocks",
+    "accounts",
+    "fund",
+    "liquidations",
+    "adl",
+    "adl_rows",
+    "keepers",
+    "warnings",
+    "stakers",
+)
 SUMMARY = "summary.json"
 REPORT = "report.html"
 RUN_FILES = (*(f"{table}.parquet" for table in TABLES), SUMMARY, REPORT)

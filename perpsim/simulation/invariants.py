@@ -14,6 +14,7 @@ from perpsim.simulation.account_table import Accounts
 from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.ledger import Ledger
 from perpsim.simulation.market_state import WAD, MarketState
+from perpsim.simulation.vault_table import VaultTable
 
 # Rows that the lens gives at once.
 _ROWS = 256
@@ -40,12 +41,16 @@ class Invariants:
     `dust` is the most that rounding has left over so far, in WAD wei.
     """
 
-    def __init__(self, protocol: Protocol, indexer: Indexer, ledger: Ledger, window: int) -> None:
+    def __init__(
+        self, protocol: Protocol, indexer: Indexer, ledger: Ledger, shares: VaultTable, window: int
+    ) -> None:
         self._protocol = protocol
         self._indexer = indexer
         self._ledger = ledger
+        self._shares = shares
         self._window = window
         self._next = 1
+        self._next_holder = 1
         self.checked = 0
         self.violations = 0
         self.dust = 0
@@ -58,6 +63,7 @@ class Invariants:
             self._solvency(totals)
             self._open_interest(totals)
             self._vault()
+            self._stakes(time, everyone)
             self._losses()
         except _Broken as broken:
             self.violations += 1
@@ -127,6 +133,30 @@ class Invariants:
         _same("invariant 6: books of the vault", self._protocol.vault.view("assets"), ledger.fund)
         expected = ledger.taken_in + ledger.staked - ledger.covered - ledger.rewarded
         _same("invariant 6: flows of the vault", ledger.fund, expected)
+
+    def _stakes(self, time: int, everyone: bool) -> None:
+        """The log's shares and requests are the vault's; what it is worth is what they say."""
+        shares, vault = self._shares, self._protocol.vault
+        if not shares.supply:
+            return
+        _same("shares of the vault", vault.view("totalSupply"), shares.supply)
+        _same("shares of the treasury", vault.view("balanceOf", vault.address), shares.treasury)
+        _same("shares of all holders", shares.staked, sum(shares.shares))
+        _same(
+            "worth of the stakes", vault.view("convertToAssets", shares.staked), shares.worth(shares.staked)
+        )
+        count = len(shares.holders) - 1
+        first, last = 1, count
+        if self._window and not everyone:
+            first = self._next_holder if self._next_holder <= count else 1
+            last = min(count, first + self._window - 1)
+            self._next_holder = last + 1
+        for holder in range(first, last + 1):
+            owner = shares.holders[holder]
+            _same(f"shares of {owner}", vault.view("balanceOf", owner), shares.shares[holder])
+            found, request = vault.view("withdrawal_request", owner), shares.request(holder, time)
+            _same(f"shares that {owner} asked for", found.shares, request.shares)
+            _same(f"worth of what {owner} asked for", found.value, request.value)
 
     def _losses(self) -> None:
         """7. What was booked is what was lost, and the legs of the waterfall add up."""

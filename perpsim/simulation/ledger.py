@@ -17,8 +17,8 @@ Row = dict[str, Any]
 INFLOW_KINDS = {1: "penalty", 2: "fee", 3: "fund"}
 # What only the liquidation of some account moves.
 _OF_AN_ACCOUNT = ("penalty", "cover", "reward")
-# The vault's number for what belongs to no market.
-_SHARED = 8
+#: the vault's number for what belongs to no market, and for the pool that markets share
+SHARED = 8
 BY_INDEX = "index"
 
 
@@ -35,7 +35,7 @@ class Ledger:
         self.decimals = decimals
         self.token = 10**decimals
         #: books of the pool that markets share and of each isolated market's own, token units
-        self.pools: dict[int, int] = {_SHARED: 0}
+        self.pools: dict[int, int] = {SHARED: 0}
         self.fund_rows: list[Row] = []
         self.liquidations: list[Row] = []
         self.adl: list[Row] = []
@@ -84,7 +84,7 @@ class Ledger:
 
     def _flow(self, time: int, market: int, kind: str, amount: int, balance: int | None = None) -> None:
         """A flow of the pool that pays for a market; `balance` is what the vault says that it holds then."""
-        pool = market if market in self.pools else _SHARED
+        pool = market if market in self.pools else SHARED
         before = self.pools[pool]
         if balance is not None and balance != before + amount:
             self.broken.append(f"the fund went from {before} to {balance} by a flow of {amount} ({kind})")
@@ -120,11 +120,11 @@ class Ledger:
 
     def _stake(self, event: Any, time: int) -> None:
         self.staked += event.assets
-        self._flow(time, _SHARED, "stake", event.assets)
+        self._flow(time, SHARED, "stake", event.assets)
 
     def _unstake(self, event: Any, time: int) -> None:
         self.staked -= event.assets
-        self._flow(time, _SHARED, "unstake", -event.assets)
+        self._flow(time, SHARED, "unstake", -event.assets)
 
     def _isolate(self, event: Any, time: int) -> None:
         if event.isolated:
@@ -133,7 +133,7 @@ class Ledger:
         tranche = self.pools.pop(event.market)
         if tranche != event.moved:
             self.broken.append(f"a tranche of {tranche} came back as {event.moved}")
-        self.pools[_SHARED] += event.moved
+        self.pools[SHARED] += event.moved
 
     def _name_account(self, account: int) -> None:
         """The vault does not know whom it pays for; the liquidator says so after the flows."""

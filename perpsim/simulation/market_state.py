@@ -108,14 +108,25 @@ class Schedule:
     def __init__(self, market: Market) -> None:
         # The last tier also serves everything above its limit.
         self._limits = np.array([tier.limit for tier in market.tiers][:-1])
+        self._initial = np.array([tier.initial for tier in market.tiers])
         self._maintenance = np.array([tier.maintenance for tier in market.tiers])
         self._deduction = np.array([tier.deduction for tier in market.tiers])
 
     def maintenance(self, notional: FloatArray) -> FloatArray:
         """Maintenance margin of each notional (quote units)."""
+        return self._required(notional, self._maintenance)
+
+    def initial(self, notional: FloatArray) -> FloatArray:
+        """Initial margin of each notional (quote units)."""
+        return self._required(notional, self._initial)
+
+    def _required(self, notional: FloatArray, rates: FloatArray) -> FloatArray:
         # The contracts allow no deduction in the first tier. Few positions are beyond it.
-        required: FloatArray = notional * self._maintenance[0]
-        for row in np.flatnonzero(notional > self._limits[0]) if self._limits.size else ():
-            tier = int(np.searchsorted(self._limits, notional[row], side="left"))
-            required[row] = notional[row] * self._maintenance[tier] - self._deduction[tier]
+        required: FloatArray = notional * rates[0]
+        if self._limits.size:
+            rows = np.flatnonzero(notional > self._limits[0])
+            if rows.size:
+                large = notional[rows]
+                tiers = np.searchsorted(self._limits, large, side="left")
+                required[rows] = large * rates[tiers] - self._deduction[tiers]
         return required

@@ -14,6 +14,7 @@ from perpsim.simulation.account_table import Health
 from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.ledger import Ledger
 from perpsim.simulation.market_state import WAD
+from perpsim.simulation.vault_table import VaultTable
 
 IntArray = npt.NDArray[np.int64]
 #: best bid, best ask, notional of bids and asks near the mid
@@ -30,6 +31,8 @@ _WHOLE = (
     "liquidations",
 )
 _AMOUNTS = ("fund", "liquidated_notional", "shortfall", "adl_notional")
+#: price of a share of the fund (1 at first), what the stakers' are worth and what they have asked for
+_OF_STAKERS = ("share_price", "staked", "requested")
 _OF_MARKET = (
     "price_{}",
     "index_{}",
@@ -46,8 +49,11 @@ _OF_MARKET = (
 class Metrics:
     """Collects block rows. Amounts in quote units, rates as fractions, gas in gas, base fee in wei."""
 
-    def __init__(self, indexer: Indexer, ledger: Ledger, leveraged: Sequence[IntArray]) -> None:
+    def __init__(
+        self, indexer: Indexer, ledger: Ledger, shares: VaultTable, leveraged: Sequence[IntArray]
+    ) -> None:
         self._indexer = indexer
+        self._shares = shares
         #: account ids of each group of leveraged traders, as far as they have any
         self._leveraged = leveraged
         self._ledger = ledger
@@ -87,6 +93,7 @@ class Metrics:
             mined.base_fee,
             len(health.underwater),
             *self._new_losses(),
+            *self._stakes(),
         ]
         leveraged = np.concatenate(self._leveraged)
         for market, (price, book) in enumerate(zip(prices, books)):
@@ -113,6 +120,13 @@ class Metrics:
             bids,
             asks,
         ]
+
+    def _stakes(self) -> tuple[float, float, float]:
+        """The figures of `_OF_STAKERS`."""
+        shares = self._shares
+        if not shares.staked:
+            return 1.0, 0.0, 0.0
+        return shares.price, shares.quote(shares.staked), shares.quote(shares.asked_for)
 
     def _new_losses(self) -> tuple[float, ...]:
         """Liquidations and the figures of `_AMOUNTS`: what the ledger gained since the last block."""
@@ -148,4 +162,9 @@ class Metrics:
 
 
 def _columns(markets: int) -> list[str]:
-    return [*_WHOLE, *_AMOUNTS, *(name.format(market) for market in range(markets) for name in _OF_MARKET)]
+    return [
+        *_WHOLE,
+        *_AMOUNTS,
+        *_OF_STAKERS,
+        *(name.format(market) for market in range(markets) for name in _OF_MARKET),
+    ]

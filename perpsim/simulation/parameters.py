@@ -15,7 +15,7 @@ from perpsim.protocol import (
     scaled,
     wad,
 )
-from perpsim.scenarios import Market, Scenario
+from perpsim.scenarios import Market, Scenario, Staking
 
 _BASIS_POINTS = 4
 
@@ -23,6 +23,7 @@ _BASIS_POINTS = 4
 def protocol_params(scenario: Scenario) -> ProtocolParams:
     """Everything `perpsim.protocol.deploy` needs."""
     decimals, fund = scenario.collateral.decimals, scenario.fund
+    staking = fund.staking or Staking()
     return ProtocolParams(
         token_name=scenario.collateral.symbol,
         token_symbol=scenario.collateral.symbol,
@@ -34,6 +35,9 @@ def protocol_params(scenario: Scenario) -> ProtocolParams:
             breaker_trip=wad(fund.breaker) if fund.breaker else WAD,
             breaker_resume=wad(fund.breaker) * 5 // 6 if fund.breaker else WAD,
             cap=scaled(fund.cap, decimals) if fund.cap else 0,
+            staking=fund.staking is not None,
+            cooldown=staking.cooldown,
+            claim_window=staking.window,
         ),
     )
 

@@ -76,6 +76,14 @@ _KEEPERS = {
     "gas_used": pl.Int64,
 }
 
+_STAKERS = {
+    "block": pl.Int64,
+    "time": pl.Int64,
+    "owner": pl.String,
+    "kind": pl.String,
+    "amount": pl.Float64,
+}
+
 
 def tables(simulation: Simulation) -> dict[str, pl.DataFrame]:
     """All tables, by the name of their file."""
@@ -90,6 +98,7 @@ def tables(simulation: Simulation) -> dict[str, pl.DataFrame]:
         "adl_rows": _frame(ledger.adl_rows, _ADL_ROWS),
         "keepers": _frame(_keeper_rows(simulation), _KEEPERS),
         "warnings": simulation.warner.frame(),
+        "stakers": _frame(simulation.vault_table.rows, _STAKERS),
     }
 
 

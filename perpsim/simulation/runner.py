@@ -11,6 +11,7 @@ import numpy.typing as npt
 from perpsim.agents.base import View
 from perpsim.agents.keepers import Desked
 from perpsim.chain import EngineError, Receipt
+from perpsim.market.outside import Outside
 from perpsim.protocol import Protocol
 from perpsim.scenarios import Scenario
 from perpsim.simulation.account_table import Health
@@ -19,17 +20,16 @@ from perpsim.simulation.counterparties import Counterparties
 from perpsim.simulation.eventlog import EventLog
 from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.invariants import Invariants
-from perpsim.simulation.ledger import Ledger
+from perpsim.simulation.ledger import SHARED, Ledger
 from perpsim.simulation.market_state import WAD
 from perpsim.simulation.metrics import Book, Metrics
 from perpsim.simulation.setup import Cast, prepare
+from perpsim.simulation.vault_table import VaultTable
 from perpsim.simulation.warnings import Warner
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-# Blocks over which half of the weight of the volatility that agents feel lies.
-_HALF_LIFE = 25
 # Blocks that a transaction waits for room before its sender withdraws it.
 _PATIENCE = 3
 #: how far from the mid, as a fraction, orders count as depth
@@ -51,8 +51,10 @@ class Simulation:
     ) -> None:
         self.scenario = scenario
         self.protocol = protocol
-        #: outside price of every market and block
-        self.paths = paths
+        #: outside prices; `paths` are what they are while nobody here moves them
+        self.outside = Outside(
+            paths, [market.impact for market in scenario.markets], scenario.clock.seconds_per_block
+        )
         self.log = EventLog()
         self.indexer = Indexer(scenario.markets, scenario.collateral.decimals)
         policies = {policy.address: name for name, policy in protocol.policies.items()}
@@ -61,18 +63,21 @@ class Simulation:
         self.next_block = 0
         self._rng = rng
         self._capture = capture
-        self._volatility = [volatility(path) for path in paths]
+        ledger = self.ledger
+        self.vault_table = VaultTable(protocol.vault.address, ledger.token, lambda: ledger.pools[SHARED])
         self._follow()
-        self.cast: Cast = prepare(scenario, protocol, self.counterparties, rng)
+        self.cast: Cast = prepare(scenario, protocol, self.counterparties, self.outside, rng)
         for lists in self.cast.lists:
             if lists is not None:
                 self.log.follow(protocol.liquidator.address, lists.handlers())
         leveraged = [traders.members.ids for traders in self.cast.traders]
-        self.metrics = Metrics(self.indexer, self.ledger, leveraged)
         self.warner = Warner(scenario, self.indexer, self.ledger)
+        self.metrics = Metrics(self.indexer, self.ledger, self.vault_table, leveraged)
         self.keepers: list[Desked] = self.cast.keepers.keepers
-        self.invariants = Invariants(protocol, self.indexer, self.ledger, scenario.checks.window)
-        self.ledger.block = SET_UP
+        self.invariants = Invariants(
+            protocol, self.indexer, self.ledger, self.vault_table, scenario.checks.window
+        )
+        self.ledger.block = self.vault_table.block = SET_UP
         self.log.take(SET_UP, protocol.chain.timestamp, self.cast.logs)
         self._health = self.indexer.health(protocol.chain.timestamp)
         self._books = self._look()
@@ -118,20 +123,24 @@ class Simulation:
             # Whoever waited too long for a full block wants something else by now.
             chain.drop(lambda tx: tx.arrival < block - _PATIENCE)
         self._take(block, time, receipts)
+        self.vault_table.lapse(time)
         self._health = self.indexer.health(time)
         self._books = self._look()
-        self.metrics.block(block, mined, receipts, self.paths[:, block].tolist(), self._books, self._health)
         self.warner.block(block, time, self._health, block + 1 == self.scenario.clock.blocks)
+        prices = self.outside.paths[:, block].tolist()
+        self.metrics.block(block, mined, receipts, prices, self._books, self._health)
+        self.outside.close(block)
         self.next_block = block + 1
 
     def _views(self, block: int, time: int) -> list[View]:
         health = self._health
+        collateral = self.indexer.accounts.collateral[: health.equity.size]
         return [
             View(
                 block=block,
                 time=time,
-                truth=self.paths[market, : block + 1],
-                volatility=float(self._volatility[market][block]),
+                truth=self.outside.paths[market, : block + 1],
+                volatility=float(self.outside.volatility[market][block]),
                 index=state.index / WAD,
                 mark=state.mark / WAD,
                 index_time=state.index_time,
@@ -145,6 +154,8 @@ class Simulation:
                 coverage=self.coverage(market),
                 open_list=state.open_list,
                 by_index_until=state.by_index_until,
+                collateral=collateral,
+                vault=self.vault_table,
             )
             for market, (state, (bid, ask, bids, asks)) in enumerate(zip(self.indexer.states, self._books))
         ]
@@ -156,7 +167,7 @@ class Simulation:
 
     def _take(self, block: int, time: int, receipts: list[Receipt]) -> None:
         """Fold the logs of a block, and book what keepers' transactions came to."""
-        self.ledger.block = block
+        self.ledger.block = self.vault_table.block = block
         keepers = self.cast.keepers.by_address
         for receipt in receipts:
             if receipt.logs:
@@ -175,8 +186,12 @@ class Simulation:
         house = protocol.clearinghouse.address
         log.follow(house, self.indexer.clearinghouse_handlers())
         log.follow(house, {"AccountOpened": self._opened, "RewardPaid": self._rewarded})
+        if self.outside.moved:
+            log.follow(house, {"Fill": self._flowed})
         for market, book in enumerate(protocol.books):
             log.follow(book.address, self.indexer.book_handlers(market))
+        # The shares first: what a claim leaves is reckoned with the books before it.
+        log.follow(protocol.vault.address, self.vault_table.handlers())
         log.follow(protocol.vault.address, self.ledger.vault_handlers())
         timeouts = [market.liquidation.adl_timeout for market in self.scenario.markets]
         log.follow(protocol.liquidator.address, self.indexer.liquidator_handlers(timeouts))
@@ -185,6 +200,11 @@ class Simulation:
 
     def _opened(self, event: Any, time: int) -> None:
         self.cast.opened(event.account, event.owner)
+
+    def _flowed(self, event: Any, time: int) -> None:
+        """Who trades here is followed outside, but for those who do the opposite there."""
+        if event.taker not in self.cast.hedged:
+            self.outside.flow(event.market, event.size / WAD * (event.price / WAD))
 
     def _rewarded(self, event: Any, time: int) -> None:
         keeper = self.cast.keeper_of(event.account)
@@ -218,17 +238,3 @@ class Simulation:
     def health(self) -> Health:
         """All accounts after the last block."""
         return self._health
-
-
-def volatility(path: FloatArray) -> FloatArray:
-    """Standard deviation a block of the returns up to the block before each, exponentially weighted."""
-    decay = 0.5 ** (1 / _HALF_LIFE)
-    squares = np.diff(np.log(path)) ** 2
-    felt = np.empty(path.size)
-    # Before there is a history the first minutes' own figure stands in for it.
-    variance = float(squares[:_HALF_LIFE].mean()) if squares.size else 0.0
-    felt[:2] = variance
-    for block in range(2, path.size):
-        variance = decay * variance + (1 - decay) * squares[block - 2]
-        felt[block] = variance
-    return np.sqrt(felt)

@@ -8,19 +8,27 @@ from typing import Any
 import numpy as np
 
 from perpsim.agents.arbitrageurs import IndexArbitrageurs
+from perpsim.agents.attackers import AnAttacker
 from perpsim.agents.base import Members, Population
-from perpsim.agents.desk import Desk, Grid
+from perpsim.agents.baskets import MarketBaskets
+from perpsim.agents.desk import Desk, Grid, VaultDesk
 from perpsim.agents.flow import MomentumTraders, NoiseTraders
 from perpsim.agents.keepers import Desked, Keepers, Listing, ListRules
 from perpsim.agents.makers import MarketMakers
 from perpsim.agents.oracle import Reporter
+from perpsim.agents.pump import ThinMarketPump
+from perpsim.agents.stakers import FundStakers
+from perpsim.agents.takeover import SelfTrader
 from perpsim.agents.traders import LeveragedTraders
+from perpsim.agents.withdrawal import MarginWithdrawer
 from perpsim.chain import Chain, Interface, Log, Receipt, Tx, open_chain
 from perpsim.deleveraging.policies import policy_named
+from perpsim.market.outside import Outside
 from perpsim.protocol import BY_INDEX, MAX_UINT, Contract, Protocol, deploy, wad
-from perpsim.scenarios import Scenario
+from perpsim.scenarios import Pump, Scenario, SelfTrade
 from perpsim.simulation.counterparties import Counterparties
 from perpsim.simulation.list_book import ListBook
+from perpsim.simulation.market_state import Schedule
 from perpsim.simulation.parameters import protocol_params
 
 # Which numbered account is who (perpsim.chain.accounts): the same on every engine.
@@ -28,9 +36,12 @@ BANK, REPORTER = 1, 2
 FIRST_KEEPER = 10
 FIRST_MAKER = 100
 FIRST_ARBITRAGEUR = 200
+FIRST_ATTACKER = 500
 FIRST_MOMENTUM = 1_000
 FIRST_NOISE = 10_000
 FIRST_TRADER = 100_000
+FIRST_BASKET = 1_000_000
+FIRST_STAKER = 2_000_000
 
 # Chain time before block 0 for deployment and first deposits; on a plain node each transaction is a block.
 _SET_UP_SECONDS = 3600
@@ -52,7 +63,9 @@ def open_exchange(scenario: Scenario, engine: str) -> Protocol:
         raise
 
 
-Crowd = MarketMakers | IndexArbitrageurs | MomentumTraders | NoiseTraders | LeveragedTraders
+#: who trades from the first block on with money paid in before it
+Endowed = MarketMakers | IndexArbitrageurs | MomentumTraders | NoiseTraders
+Crowd = Endowed | LeveragedTraders | MarketBaskets | FundStakers | AnAttacker
 
 
 @dataclass
@@ -67,6 +80,8 @@ class Cast:
     crowds: list[Crowd]
     lists: list[ListBook | None]
     logs: list[Log] = field(default_factory=list)
+    #: accounts of arbitrageurs, who do outside the opposite of what they do here
+    hedged: set[int] = field(default_factory=set)
     _keepers_by_account: dict[int, Desked] = field(default_factory=dict)
 
     @property
@@ -79,6 +94,21 @@ class Cast:
         """The leveraged traders."""
         return [crowd for crowd in self.crowds if isinstance(crowd, LeveragedTraders)]
 
+    @property
+    def baskets(self) -> list[MarketBaskets]:
+        """The holders of several positions."""
+        return [crowd for crowd in self.crowds if isinstance(crowd, MarketBaskets)]
+
+    @property
+    def stakers(self) -> list[FundStakers]:
+        """The holders of the fund's shares."""
+        return [crowd for crowd in self.crowds if isinstance(crowd, FundStakers)]
+
+    @property
+    def attackers(self) -> list[AnAttacker]:
+        """The attackers."""
+        return [crowd for crowd in self.crowds if isinstance(crowd, AnAttacker)]
+
     def opened(self, account: int, owner: str) -> None:
         """The exchange gave `owner` an account."""
         keeper = self.keepers.by_address.get(owner)
@@ -88,6 +118,8 @@ class Cast:
             return
         for crowd in self.crowds:
             if crowd.members.opened(account, owner):
+                if isinstance(crowd, IndexArbitrageurs):
+                    self.hedged.add(account)
                 return
 
     def keeper_of(self, account: int) -> Desked | None:
@@ -116,11 +148,15 @@ class Cast:
 
 
 def prepare(
-    scenario: Scenario, protocol: Protocol, counterparties: Counterparties, rng: np.random.Generator
+    scenario: Scenario,
+    protocol: Protocol,
+    counterparties: Counterparties,
+    outside: Outside,
+    rng: np.random.Generator,
 ) -> Cast:
-    """Give money to the bank and everyone but the traders, who come with their own later."""
+    """Give money to the bank and to everyone who does not come with his own later."""
     desks = [make_desk(scenario, protocol, market) for market in range(len(scenario.markets))]
-    cast = _cast(scenario, protocol, desks, counterparties, rng)
+    cast = _cast(scenario, protocol, desks, counterparties, outside, rng)
     chain, desk = protocol.chain, desks[0]
     bank = chain.account(BANK).address
 
@@ -133,7 +169,11 @@ def prepare(
         call(protocol.owner, protocol.oracle, "set_reporter", chain.account(REPORTER).address, True),
     ]
     for crowd in cast.crowds:
-        if not isinstance(crowd, LeveragedTraders):
+        if isinstance(crowd, FundStakers):
+            for address, stake in zip(crowd.members.addresses, crowd.stake.tolist()):
+                txs.append(call(bank, protocol.token, "mint", address, desk.units(stake)))
+                txs.append(call(address, protocol.token, "approve", protocol.vault.address, MAX_UINT))
+        elif isinstance(crowd, Endowed):
             capital = crowd.config.capital
             txs += [desk.deposit(capital, address, 0.0) for address in crowd.members.addresses]
     for keeper in cast.keepers.keepers:
@@ -169,6 +209,7 @@ def _cast(
     protocol: Protocol,
     desks: list[Desk],
     counterparties: Counterparties,
+    outside: Outside,
     rng: np.random.Generator,
 ) -> Cast:
     chain, agents, seconds = protocol.chain, scenario.agents, scenario.clock.seconds_per_block
@@ -195,6 +236,21 @@ def _cast(
         group = members(FIRST_TRADER, traders.count)
         initial = scenario.markets[traders.market].tiers[0].initial
         crowds.append(LeveragedTraders(traders, desks[traders.market], group, rng, seconds, initial))
+    for baskets in agents.baskets:
+        group = members(FIRST_BASKET, baskets.count)
+        initial = max(scenario.markets[leg.market].tiers[0].initial for leg in baskets.legs)
+        crowds.append(MarketBaskets(baskets, desks, group, rng, seconds, initial))
+    shares = VaultDesk(desks[0].unit, (protocol.vault.address, protocol.vault.interface))
+    for stakers in agents.stakers:
+        group = members(FIRST_STAKER, stakers.count)
+        crowds.append(FundStakers(stakers, shares, group, rng, seconds))
+    schedules = [Schedule(market) for market in scenario.markets]
+    for attacker in agents.attackers:
+        count = (
+            2 if isinstance(attacker, SelfTrade) else attacker.accounts if isinstance(attacker, Pump) else 1
+        )
+        group, market = members(FIRST_ATTACKER, count), attacker.market
+        crowds.append(_ATTACKERS[attacker.kind](attacker, desks[market], group, outside, schedules[market]))
     lists = [_list_book(scenario, desk.market, counterparties) for desk in desks]
     keepers = Keepers(
         [
@@ -206,6 +262,13 @@ def _cast(
     )
     reporter = Reporter(agents.oracle, desks, chain.account(REPORTER).address, seconds)
     return Cast(oracle=reporter, keepers=keepers, crowds=crowds, lists=lists)
+
+
+_ATTACKERS: dict[str, type[AnAttacker]] = {
+    "pump": ThinMarketPump,
+    "margin-withdrawal": MarginWithdrawer,
+    "self-trade": SelfTrader,
+}
 
 
 def _list_book(scenario: Scenario, market: int, counterparties: Counterparties) -> ListBook | None:

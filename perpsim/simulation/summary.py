@@ -10,6 +10,7 @@ from typing import Any
 
 from perpsim.agents.keepers import Desked
 from perpsim.scenarios import Expectation
+from perpsim.simulation import crowd_figures
 from perpsim.simulation.ledger import Ledger, Row
 from perpsim.simulation.metrics import Metrics
 from perpsim.simulation.runner import Simulation
@@ -180,5 +181,14 @@ def summarise(
         "contracts": simulation.protocol.addresses(),
         "parameters": scenario.model_dump(mode="json"),
     }
+    cast = simulation.cast
+    if cast.baskets:
+        summary["baskets"] = crowd_figures.baskets(simulation)
+        summary["adl"]["hedges"] = summary["baskets"]["opened"]
+        summary["adl"]["hedges_broken"] = summary["baskets"]["broken_by_adl"]
+    if cast.stakers:
+        summary["stakers"] = crowd_figures.stakers(simulation)
+    if cast.attackers:
+        summary["attackers"] = crowd_figures.attackers(simulation)
     summary["expected"] = compare(scenario.expected, summary)
     return summary

@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from perpsim.market.outside import volatility
 from perpsim.simulation.capture import Capture
 from perpsim.simulation.command import Request, execute
 from perpsim.simulation.folder import TABLES
 from perpsim.simulation.invariants import InvariantViolation
 from perpsim.simulation.record import tables
-from perpsim.simulation.runner import SET_UP, Simulation, volatility
+from perpsim.simulation.runner import SET_UP, Simulation
 from perpsim.simulation.summary import summarise
 
 Make = Callable[..., Simulation]
