@@ -1,0 +1,61 @@
+"""Records the work out of a run of our own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from work import Step, Work
+
+from perpsim.chain import Artifact, Receipt, Tx
+from perpsim.chain.revm import RevmChain
+from perpsim.market.paths import sample_paths
+from perpsim.protocol import deploy
+from perpsim.scenarios import Scenario
+from perpsim.simulation.parameters import protocol_params
+from perpsim.simulation.runner import Simulation
+
+_SET_UP_SECONDS = 3_600
+
+
+def _raw(address: str) -> bytes:
+    return bytes.fromhex(address[2:])
+
+
+class Recorder(RevmChain):
+    """A chain that takes down whatever it executes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.steps: list[Step] = []
+        self._time = 0
+
+    def _enter(self, number: int, timestamp: int) -> None:
+        self._time = timestamp
+        super()._enter(number, timestamp)
+
+    def deploy(self, artifact: Artifact, *args: Any, sender: str) -> str:
+        address = super().deploy(artifact, *args, sender=sender)
+        code = artifact.creation(*args)
+        self.steps.append(Step(self._time, _raw(sender), b"", code, _raw(address), True))
+        return address
+
+    def _run(self, tx: Tx, number: int, index: int) -> Receipt:
+        receipt = super()._run(tx, number, index)
+        self.steps.append(Step(self._time, _raw(tx.sender), _raw(tx.to), tx.data, b"", receipt.ok))
+        return receipt
+
+
+def record(scenario: Scenario) -> Work:
+    """Run a scenario and take down its work."""
+    start = scenario.start - _SET_UP_SECONDS
+    chain = Recorder(timestamp=start, block_gas_limit=scenario.clock.gas_limit)
+    with chain:
+        price_seed, agent_seed = np.random.SeedSequence(scenario.seed).spawn(2)
+        paths = sample_paths(scenario, price_seed)
+        protocol = deploy(chain, protocol_params(scenario))
+        simulation = Simulation(scenario, protocol, paths, np.random.default_rng(agent_seed))
+        done = len(chain.steps)
+        simulation.run()
+    seconds, limit = scenario.clock.seconds_per_block, scenario.clock.gas_limit
+    return Work(scenario.name, seconds, limit, chain.steps[:done], chain.steps[done:])
