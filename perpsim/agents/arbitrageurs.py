@@ -42,23 +42,20 @@ class IndexArbitrageurs:
         dear = view.bid > fair * (1 + least)
         if not cheap and not dear:
             return txs
-        draws = rng.random((len(members), 2)).tolist()
-        for row, (draw, appetite) in enumerate(draws):
-            if members.ids[row] == 0:
-                continue
-            # Stock is expensive to carry: the fuller the book, the larger the gap that is worth it.
-            load = float(view.size[members.ids[row]]) * fair / config.inventory_limit
-            threshold = config.threshold * float(self._appetite[row])
-            buy_below = fair * (1 - threshold * max(0.25, 1 + 2 * load))
-            sell_above = fair * (1 + threshold * max(0.25, 1 - 2 * load))
+        draws = rng.random((len(members), 2))
+        # Stock is expensive to carry: the fuller the book, the larger the gap that is worth it.
+        load = members.of(view.size) * fair / config.inventory_limit
+        threshold = config.threshold * self._appetite
+        buy_below = fair * (1 - threshold * np.maximum(0.25, 1 + 2 * load))
+        sell_above = fair * (1 + threshold * np.maximum(0.25, 1 - 2 * load))
+        here = members.ids > 0
+        buys = here & cheap & (view.ask < buy_below) & (load < 1)
+        sells = here & dear & ~buys & (view.bid > sell_above) & (load > -1)
+        for row in np.flatnonzero(buys | sells).tolist():
+            draw, appetite = draws[row].tolist()
             size = config.order * (0.5 + appetite) / fair
-            if cheap and view.ask < buy_below and load < 1:
-                limit = buy_below
-            elif dear and view.bid > sell_above and load > -1:
-                size, limit = -size, sell_above
-            else:
-                continue
-            order = self._desk.order(members.addresses[row], size, limit, 0.05 + 0.9 * draw)
+            size, limit = (size, buy_below[row]) if buys[row] else (-size, sell_above[row])
+            order = self._desk.order(members.addresses[row], size, float(limit), 0.05 + 0.9 * draw)
             if order is not None:
                 txs.append(order)
         return txs

@@ -70,7 +70,8 @@ class LeveragedTraders:
         self._leaving: list[int] = []
         self._asked = -1
         self._calendar: dict[int, list[int]] = {}
-        self._funded: list[int] = []
+        # In the order in which they came.
+        self._funded: IntArray = np.zeros(0, dtype=np.int64)
         self._open: IntArray = np.zeros(0, dtype=np.int64)
         arrivals = rng.integers(0, config.arrival_blocks, count)
         late = rng.random(count) < config.late_share
@@ -90,7 +91,7 @@ class LeveragedTraders:
         txs: list[Tx] = []
         if self._leaving:
             txs += self._leave(rng, view)
-        if self._funded:
+        if self._funded.size:
             txs += self._enter(rng, view)
         # Before the first price nobody is asked: those who came meanwhile arrive now.
         arrivals = [
@@ -106,13 +107,13 @@ class LeveragedTraders:
     def _notice(self, rng: np.random.Generator, view: View) -> None:
         """Follow what became of orders: positions that opened, and positions that are gone."""
         ids = self.members.ids
-        opened = [row for row in self._funded if view.size[ids[row]] != 0]
+        opened = self._funded[view.size[ids[self._funded]] != 0]
         gone = self._open[view.size[ids[self._open]] == 0]
-        if not opened and not gone.size:
+        if not opened.size and not gone.size:
             return
         self._stage[opened] = OPEN
         self._stage[gone] = ABSENT
-        self._funded = [row for row in self._funded if self._stage[row] == FUNDED]
+        self._funded = self._funded[self._stage[self._funded] == FUNDED]
         self._open = np.flatnonzero(self._stage == OPEN)
         config = self.config
         for row, (wait, stay, side) in zip(gone.tolist(), rng.random((gone.size, 3)).tolist()):
@@ -138,7 +139,7 @@ class LeveragedTraders:
             self._paid[row] = self.stake[row]
             self._tries[row] = 0
             self._next[row] = view.block + self.config.lag_blocks
-            self._funded.append(row)
+        self._funded = np.concatenate((self._funded, np.array(rows, dtype=np.int64)))
         return txs
 
     def _leave(self, rng: np.random.Generator, view: View) -> list[Tx]:
@@ -153,13 +154,18 @@ class LeveragedTraders:
 
     def _enter(self, rng: np.random.Generator, view: View) -> list[Tx]:
         """Market orders of those who have paid in and hold nothing yet."""
-        ready = [row for row in self._funded if self._next[row] <= view.block and self._equity(row, view) > 0]
+        funded = self._funded
+        paid = view.equity[self.members.ids[funded]] > 0
+        ready = funded[(self._next[funded] <= view.block) & paid]
         txs: list[Tx] = []
-        for row, (draw, pause) in zip(ready, rng.random((len(ready), 2)).tolist()):
+        if not ready.size:
+            return txs
+        tired = False
+        for row, (draw, pause) in zip(ready.tolist(), rng.random((ready.size, 2)).tolist()):
             if self._tries[row] >= _TRIES:
                 self._stage[row] = ABSENT
-                self._funded.remove(row)
                 self._leaving.append(row)
+                tired = True
                 continue
             self._tries[row] += 1
             self._next[row] = view.block + 1 + int(20 * pause)
@@ -170,6 +176,8 @@ class LeveragedTraders:
                 self._tries[row] = _TRIES
             else:
                 txs.append(order)
+        if tired:
+            self._funded = funded[self._stage[funded] == FUNDED]
         return txs
 
     def _manage(self, rng: np.random.Generator, view: View) -> list[Tx]:

@@ -79,6 +79,11 @@ class Accounts:
             self.k_seen[market, account] = seen[1] / _K_UNIT
             self.epoch[market, account] = seen[2]
 
+    def holding(self, market: int) -> list[int]:
+        """Accounts with a position in a market."""
+        found: list[int] = np.flatnonzero(self.size[market, : self.count + 1]).tolist()
+        return found
+
     def settled(self, account: int, market: int, state: MarketState, time: int) -> tuple[int, int, int]:
         """Size, entry value and pending gain (WAD) of one position at `time`."""
         size = self.size_wad[market][account]

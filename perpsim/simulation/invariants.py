@@ -183,9 +183,7 @@ def add_up(accounts: Accounts, states: list[MarketState], time: int) -> Totals:
     longs, shorts = [], []
     for market, state in enumerate(states):
         long = short = 0
-        for account, stored in enumerate(accounts.size_wad[market]):
-            if not stored:
-                continue
+        for account in accounts.holding(market):
             size, entry, gain = accounts.settled(account, market, state, time)
             owed += gain - entry
             if size > 0:
