@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +18,10 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 
+def _nothing(sender: str) -> list[Tx]:
+    return []
+
+
 @dataclass(slots=True)
 class View:
     """The world as one market sees it at the beginning of a block, before its transactions. Prices in quote
@@ -29,7 +33,8 @@ class View:
     the market (only known while somebody is under water), `open_list` the list for which the
     market is frozen. Until `by_index_until` (seconds) nobody is deleveraged by list, since one timed out.
     `base_fee` (wei per gas) is that of the block to come, `coin_price` what the coin that pays for gas is
-    worth (quote units, 0 where gas is free).
+    worth (quote units, 0 where gas is free). `pending` lists an address's transactions that wait for a block;
+    to raise a bid send again with the nonce of the waiting one, tip and maximum fee both 10 % higher.
     Arrays over accounts are indexed by account id. `collateral` is as last settled; `vault` tells of the
     fund's shares.
     """
@@ -55,6 +60,7 @@ class View:
     coin_price: float = 0.0
     collateral: FloatArray = field(default_factory=lambda: np.zeros(0))
     vault: VaultTable | None = None
+    pending: Callable[[str], list[Tx]] = _nothing
 
     def price(self, lag: int) -> float:
         """The outside price `lag` blocks ago."""

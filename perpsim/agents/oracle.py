@@ -41,7 +41,7 @@ class Reporter:
 
     def __init__(self, config: Oracle, desks: Sequence[Desk], address: str, seconds_per_block: int) -> None:
         self._desks = desks
-        self._address = address
+        self.address = address
         self._seconds = seconds_per_block
         settings = [config.of(desk.market) for desk in desks]
         self._feeds = [
@@ -89,9 +89,9 @@ class Reporter:
         """One transaction for all markets with news of the same moment: cheaper than one each."""
         desk, price = posts[0]
         if len(posts) == 1:
-            return desk.post(self._address, price, time, _ARRIVAL)
+            return desk.post(self.address, price, time, _ARRIVAL)
         prices = {other.market: price for other, price in posts}
-        return desk.post_many(self._address, prices, time, _ARRIVAL)
+        return desk.post_many(self.address, prices, time, _ARRIVAL)
 
 
 def _branch(rng: np.random.Generator, market: int) -> np.random.Generator:

@@ -183,6 +183,11 @@ class Chain(ABC):
         return self._number
 
     @property
+    def next_number(self) -> int:
+        """Number that the next block of `mine` gets."""
+        return self.block_number + (2 if self._pending else 1)
+
+    @property
     def timestamp(self) -> int:
         """Timestamp of the last mined block, seconds."""
         return self._timestamp
@@ -413,7 +418,7 @@ class EmbeddedChain(Chain):
             outside.open(base_fee)
         candidates = Round(self._pool, base_fee, self.nonce)
         while (tx := candidates.pop()) is not None:
-            tip = tx.effective_tip(base_fee)
+            tip = candidates.tip
             if crowded:
                 taken = outside.take(tip, gas_left)
                 outside_gas += taken

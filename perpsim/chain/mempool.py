@@ -147,13 +147,21 @@ class Round:
                 waiting.append(tx)
             else:
                 heap.append((-tip, tx.arrival, tx.id, tx))
-        heapify(heap)
+        #: effective tip of the last candidate, wei per gas
+        self.tip = 0
+        # nothing comes in behind where nobody names a nonce: the best at the end of a list is enough
+        self._plain = not pool._named
+        if self._plain:
+            heap.sort(reverse=True)
+        else:
+            heapify(heap)
 
     def pop(self) -> Tx | None:
         """The best candidate that can pay the base fee and whose turn it is; None if there is none left."""
         heap, held = self._heap, self._held
         while heap:
-            tx = heappop(heap)[3]
+            tip, _, _, tx = heap.pop() if self._plain else heappop(heap)
+            self.tip = -tip
             if tx.nonce is None and tx.sender in held and self._named_head(tx.sender) is not None:
                 held[tx.sender].append(tx)
                 continue

@@ -49,10 +49,10 @@ class OutsidePool:
     def __init__(self) -> None:
         self._bids = _NONE
         self._tips: IntArray = _NONE.tip
-        self._order: IntArray = _NONE.tip
-        self._at = 0
-        self._best = -1
-        self._skipped: list[IntArray] = []
+        # of the block that is open, in the order in which they may go in
+        self._order = self._gas = self._sums = _NONE.gas
+        self._included = np.zeros(0, dtype=bool)
+        self._at, self._best = 0, -1
 
     def __len__(self) -> int:
         return self._bids.count
@@ -69,7 +69,9 @@ class OutsidePool:
         tips = np.minimum(bids.tip[able], bids.max_fee[able] - base_fee)
         falling = np.argsort(-tips, kind="stable")
         self._order, self._tips = able[falling], -tips[falling]
-        self._skipped = []
+        self._gas = bids.gas[self._order]
+        self._sums = np.cumsum(self._gas)
+        self._included = np.zeros(able.size, dtype=bool)
         self._reach(0)
 
     def _reach(self, at: int) -> None:
@@ -80,35 +82,33 @@ class OutsidePool:
     def take(self, tip: int, gas_left: int) -> int:
         """Include all who offer `tip` (wei per gas) or more, in their order, as far as they fit; the gas that
         they use. Who does not fit waits and smaller ones behind go ahead."""
-        if tip > self._best or self._best < 0:
+        if tip > self._best:
             return 0
-        end = int(np.searchsorted(self._tips, -tip, side="right"))
-        rows = self._order[self._at : end]
+        start, end = self._at, int(self._tips.searchsorted(-tip, side="right"))
         self._reach(end)
+        wanted = int(self._sums[end - 1] - self._sums[start] + self._gas[start])
+        if wanted <= gas_left:
+            self._included[start:end] = True
+            return wanted
+        return self._squeeze(np.arange(start, end), gas_left)
+
+    def _squeeze(self, places: IntArray, gas_left: int) -> int:
+        """Include those at `places` in order that fit; the gas that they use."""
         used = 0
-        while rows.size:
-            gas = self._bids.gas[rows]
-            fits = int(np.searchsorted(np.cumsum(gas), gas_left - used, side="right"))
-            used += int(gas[:fits].sum())
-            self._skipped.append(rows[fits : fits + 1])
-            rows = rows[fits + 1 :]
-            small = self._bids.gas[rows] <= gas_left - used
-            self._skipped.append(rows[~small])
-            rows = rows[small]
+        while places.size:
+            gas = self._gas[places]
+            sums = gas.cumsum()
+            fits = int(sums.searchsorted(gas_left - used, side="right"))
+            self._included[places[:fits]] = True
+            used += int(sums[fits - 1]) if fits else 0
+            places = places[fits + 1 :][gas[fits + 1 :] <= gas_left - used]
         return used
 
     def close(self, block: int) -> None:
         """End block number `block`: those included and those whose time is over are gone."""
-        bids = self._bids
-        if not bids.count:
-            return
-        stay = bids.expires > block
-        taken = np.ones(self._at, dtype=bool)
-        included = self._order[: self._at]
-        if self._skipped:
-            taken = ~np.isin(included, np.concatenate(self._skipped))
-        stay[included[taken]] = False
-        self._bids = bids.pick(stay)
+        stay = self._bids.expires > block
+        stay[self._order[self._included]] = False
+        self._bids = self._bids.pick(np.flatnonzero(stay))
 
     def clear(self) -> None:
         """Forget everyone."""

@@ -32,6 +32,7 @@ from perpsim.scenarios.keepers import (
     RewardBid,
 )
 from perpsim.scenarios.model import Checks, Clock, Expectation, Scenario
+from perpsim.scenarios.network import Bid, Congestion, Network
 from perpsim.scenarios.oracle import Fault, Feed, Oracle, Silence
 from perpsim.scenarios.prices import (
     CandleFile,
@@ -51,11 +52,13 @@ __all__ = [
     "Attacker",
     "BaseFeeBid",
     "Baskets",
+    "Bid",
     "CandleFile",
     "Checks",
     "Clock",
     "Collateral",
     "CommonJumps",
+    "Congestion",
     "EscalatingBid",
     "Expectation",
     "Fault",
@@ -78,6 +81,7 @@ __all__ = [
     "MarginWithdrawal",
     "Market",
     "Momentum",
+    "Network",
     "Noise",
     "Oracle",
     "Outage",

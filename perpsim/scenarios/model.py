@@ -16,6 +16,7 @@ from perpsim.market.correlation import correlation_matrix
 from perpsim.scenarios.agents import Agents, Traders
 from perpsim.scenarios.base import Count, Model, Name, OneOrMore
 from perpsim.scenarios.exchange import Collateral, Fund, Market
+from perpsim.scenarios.network import Network
 from perpsim.scenarios.prices import CommonJumps, Correlation, Prices, Table
 from perpsim.scenarios.warnings import Warnings
 
@@ -71,6 +72,8 @@ class Scenario(Model):
     common_jumps: CommonJumps | None = None
     traders: Annotated[list[Traders], OneOrMore]
     agents: Agents = Agents()
+    #: without it gas costs nothing and nobody else wants any
+    network: Network | None = None
     checks: Checks = Checks()
     warnings: Warnings = Warnings()
     expected: list[Expectation] = []

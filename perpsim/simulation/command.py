@@ -69,13 +69,14 @@ class Progress(Protocol):
 def build(
     scenario: Scenario, engine: str = "revm", candles: Mapping[int, Candles] | None = None, **options: Any
 ) -> Simulation:
-    """A simulation ready to run. Prices and agents draw from streams of their own, both from the seed.
-    `candles`: files that have been read already, by market."""
-    price_seed, agent_seed = np.random.SeedSequence(scenario.seed).spawn(2)
+    """A simulation ready to run. Prices, agents and other people's demand for gas draw from streams of their
+    own, all from the seed. `candles`: files that have been read already, by market."""
+    price_seed, agent_seed, network_seed = np.random.SeedSequence(scenario.seed).spawn(3)
     paths = sample_paths(scenario, price_seed, candles)
     protocol = open_exchange(scenario, engine)
     try:
-        return Simulation(scenario, protocol, paths, np.random.default_rng(agent_seed), **options)
+        agents, network = np.random.default_rng(agent_seed), np.random.default_rng(network_seed)
+        return Simulation(scenario, protocol, paths, agents, network, **options)
     except BaseException:
         protocol.chain.close()
         raise

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from perpsim.agents.base import View
 from perpsim.agents.keepers import Desked
-from perpsim.chain import EngineError, Receipt
+from perpsim.chain import EngineError, Receipt, Tx
 from perpsim.market.outside import Outside
 from perpsim.protocol import Protocol
 from perpsim.scenarios import Scenario
@@ -18,6 +18,7 @@ from perpsim.simulation.account_table import Health
 from perpsim.simulation.capture import Capture
 from perpsim.simulation.counterparties import Counterparties
 from perpsim.simulation.eventlog import EventLog
+from perpsim.simulation.gas_market import GasMarket
 from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.invariants import Invariants
 from perpsim.simulation.ledger import SHARED, Ledger
@@ -30,8 +31,6 @@ from perpsim.simulation.warnings import Warner
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-# Blocks that a transaction waits for room before its sender withdraws it.
-_PATIENCE = 3
 #: how far from the mid, as a fraction, orders count as depth
 DEPTH_WIDTH = 0.02
 #: the block number under which the record keeps what happened before block 0
@@ -39,7 +38,8 @@ SET_UP = -1
 
 
 class Simulation:
-    """One run. Deterministic: everything random comes from `rng`, nothing from the clock of this machine."""
+    """One run. Deterministic: everything random comes from `rng` (agents) and `network_rng` (other people's
+    demand for gas), nothing from the clock of this machine."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Simulation:
         protocol: Protocol,
         paths: FloatArray,
         rng: np.random.Generator,
+        network_rng: np.random.Generator,
         capture: Capture | None = None,
     ) -> None:
         self.scenario = scenario
@@ -74,6 +75,7 @@ class Simulation:
         self.warner = Warner(scenario, self.indexer, self.ledger)
         self.metrics = Metrics(self.indexer, self.ledger, self.vault_table, leveraged)
         self.keepers: list[Desked] = self.cast.keepers.keepers
+        self.gas = GasMarket(scenario, protocol.chain, self.cast.roles, network_rng)
         self.invariants = Invariants(
             protocol, self.indexer, self.ledger, self.vault_table, scenario.checks.window
         )
@@ -107,21 +109,16 @@ class Simulation:
         time = self.scenario.start + block * self.scenario.clock.seconds_per_block
         chain = self.protocol.chain
         views = self._views(block, time)
-        txs = self.cast.oracle.update(self._rng, views)
+        self._submit(self.cast.oracle.role, self.cast.oracle.update(self._rng, views))
         # Before the first prices there is nothing to decide on.
         if all(view.mark > 0 for view in views):
             for population in self.cast.populations:
-                txs += population.update(self._rng, views)
-        for tx in txs:
-            tx.arrival += block
-        chain.submit_all(txs)
+                self._submit(population.role, population.update(self._rng, views))
+        self.gas.others(time, max(view.volatility for view in views))
         mined, receipts = chain.mine(time)
         if self._capture is not None:
-            self._capture.submitted(txs)
             self._capture.mined(time, receipts)
-        if chain.queued:
-            # Whoever waited too long for a full block wants something else by now.
-            chain.drop(lambda tx: tx.arrival < block - _PATIENCE)
+        self.gas.mined(receipts)
         self._take(block, time, receipts)
         self.vault_table.lapse(time)
         self._health = self.indexer.health(time)
@@ -132,8 +129,15 @@ class Simulation:
         self.outside.close(block)
         self.next_block = block + 1
 
+    def _submit(self, role: str, txs: list[Tx]) -> None:
+        """Send what a population wants in this block."""
+        if txs:
+            self.gas.submit(role, txs, self.next_block)
+            if self._capture is not None:
+                self._capture.submitted(txs)
+
     def _views(self, block: int, time: int) -> list[View]:
-        health = self._health
+        health, chain = self._health, self.protocol.chain
         collateral = self.indexer.accounts.collateral[: health.equity.size]
         return [
             View(
@@ -156,6 +160,9 @@ class Simulation:
                 by_index_until=state.by_index_until,
                 collateral=collateral,
                 vault=self.vault_table,
+                base_fee=chain.base_fee,
+                coin_price=self.gas.coin_price,
+                pending=chain.pending,
             )
             for market, (state, (bid, ask, bids, asks)) in enumerate(zip(self.indexer.states, self._books))
         ]

@@ -21,11 +21,11 @@ from perpsim.agents.stakers import FundStakers
 from perpsim.agents.takeover import SelfTrader
 from perpsim.agents.traders import LeveragedTraders
 from perpsim.agents.withdrawal import MarginWithdrawer
-from perpsim.chain import Chain, Interface, Log, Receipt, Tx, open_chain
+from perpsim.chain import COIN, GWEI, Chain, FeeMarket, Interface, Log, Receipt, Tx, open_chain
 from perpsim.deleveraging.policies import policy_named
 from perpsim.market.outside import Outside
 from perpsim.protocol import BY_INDEX, MAX_UINT, Contract, Protocol, deploy, wad
-from perpsim.scenarios import Pump, Scenario, SelfTrade
+from perpsim.scenarios import Network, Pump, Scenario, SelfTrade
 from perpsim.simulation.counterparties import Counterparties
 from perpsim.simulation.list_book import ListBook
 from perpsim.simulation.market_state import Schedule
@@ -88,6 +88,17 @@ class Cast:
     def populations(self) -> list[Population]:
         """All but the oracle, in the order in which they are asked."""
         return [*self.crowds, self.keepers]
+
+    @property
+    def roles(self) -> list[str]:
+        """Roles of all who send transactions."""
+        return [self.oracle.role, *(population.role for population in self.populations)]
+
+    @property
+    def senders(self) -> list[str]:
+        """Addresses of all who send transactions of their own."""
+        crowds = [address for crowd in self.crowds for address in crowd.members.addresses]
+        return [self.oracle.address, *self.keepers.by_address, *crowds]
 
     @property
     def traders(self) -> list[LeveragedTraders]:
@@ -182,7 +193,20 @@ def prepare(
     cast.logs = chain.logs(0)
     for receipt in _mine_all(chain, txs):
         cast.logs += receipt.logs
+    if scenario.network is not None:
+        _charge(scenario.network, chain, cast)
     return cast
+
+
+def _charge(network: Network, chain: Chain, cast: Cast) -> None:
+    """From now on gas costs: everybody gets the native coin to begin with."""
+    purse = round(network.purse * COIN)
+    for sender in cast.senders:
+        chain.fund_native(sender, purse)
+    # The bank pays for everybody's deposits.
+    chain.fund_native(chain.account(BANK).address, _ENOUGH)
+    floor = round(network.floor * GWEI)
+    chain.open_fee_market(round(network.base_fee * GWEI), FeeMarket(floor=floor))
 
 
 def _mine_all(chain: Chain, txs: list[Tx]) -> list[Receipt]:

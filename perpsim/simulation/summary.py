@@ -171,6 +171,7 @@ def summarise(
         "wall_seconds": round(wall_seconds, 3),
         "fund": {**fund_figures(ledger, metrics), "books": simulation.vault_books()},
         **loss_figures(ledger, burdened),
+        "fees": simulation.gas.figures(),
         "keepers": keeper_figures(simulation.keepers),
         "warnings": simulation.warner.summary(metrics.column("time"), metrics.column("fund")),
         "invariants": {
