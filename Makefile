@@ -12,10 +12,10 @@ CONTRACTS = $(sort $(wildcard contracts/*.vy contracts/*/*.vy contracts/*/*.vyi)
 MAMUSHI := mamushi --line-length 110 --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup simulate test fuzz mutants lint format bench lock clean
+.PHONY: help setup simulate test browser-test fuzz mutants lint format bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo '  ARGS="..." is passed on, PYTHON=... chooses the Python (3.11 or 3.12)'
 
 setup: $(STAMP) ## make .venv from the hashed lock, once
@@ -45,6 +45,11 @@ simulate: setup ## replay the crash of March 2020 into runs/black-thursday-2020
 test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
 test: setup ## all tests
 	@$(RUN) ape test $(ARGS)
+
+browser-test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
+browser-test: setup ## the report in headless Chromium: drawn, sorted, zoomed, on a phone, on paper
+	@$(VENV)/bin/python tests/browser/chromium.py
+	@$(RUN) ape test tests/browser $(ARGS)
 
 fuzz: setup ## contracts and reference model side by side: CALLS=1000000 SEED=1 WORKERS=2
 	@$(RUN) python tests/fuzz/long_run.py --calls $(or $(CALLS),1000000) --seed $(or $(SEED),1) \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,14 @@ from perpsim.report.words import esc
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 _ROW = 19
-_HEAD = 44
+_TITLE = 30
+_LINE = 14  # of the detail below a title
+_LETTER = 6.1  # of the detail, about
 _GAP = 26
 _LABELS = 142
 _VALUES = 76
-_DASHES = ("", "7 3", "2 3")
+_DASHES = ("", "7 3", "2 3", "11 3", "8 3 2 3", "4 3", "12 3 2 3", "2 6")
+_EDGE = 18  # room for half of the last tick's label
 
 
 @dataclass(frozen=True)
@@ -33,24 +37,33 @@ def bars_svg(names: Sequence[str], panels: Sequence[Bars], width: int) -> str:
     """Panels in two columns, in one where it is narrow."""
     columns = 2 if width >= 700 else 1
     each = (width - _GAP * (columns - 1)) / columns
-    tall = _HEAD + _ROW * len(names) + 18
+    details = [textwrap.wrap(panel.detail, int(each / _LETTER)) for panel in panels]
+    head = _TITLE + _LINE * max(map(len, details), default=0)
+    tall = head + _ROW * len(names) + 18
     rows = -(-len(panels) // columns)
     parts = []
-    for at, panel in enumerate(panels):
+    for at, (panel, detail) in enumerate(zip(panels, details)):
         x, y = (at % columns) * (each + _GAP), (at // columns) * tall
-        parts += _panel(names, panel, x, y, each)
+        parts += _heading(panel.title, detail, x, y)
+        parts += _panel(names, panel, x, y + head, each)
     return _svg(width, rows * tall, "; ".join(p.title for p in panels), parts)
 
 
+def _heading(title: str, detail: Sequence[str], x: float, y: float) -> list[str]:
+    parts = [f'<text x="{x:.0f}" y="{y + 17:.0f}" font-weight="600" font-size="14">{esc(title)}</text>']
+    for at, line in enumerate(detail):
+        below = y + _TITLE + 3 + _LINE * at
+        parts.append(f'<text x="{x:.0f}" y="{below:.0f}" font-size="11.5" fill="#566070">{esc(line)}</text>')
+    return parts
+
+
 def _panel(names: Sequence[str], panel: Bars, x: float, y: float, width: float) -> list[str]:
+    """Rows of bars; `y` is where the first begins."""
     room = width - _LABELS - _VALUES
     most = panel.most or max((abs(v) for v in panel.values if v is not None), default=0.0) or 1.0
-    parts = [
-        f'<text x="{x:.0f}" y="{y + 17:.0f}" font-weight="600" font-size="14">{esc(panel.title)}</text>',
-        f'<text x="{x:.0f}" y="{y + 33:.0f}" font-size="11.5" fill="#566070">{esc(panel.detail)}</text>',
-    ]
+    parts = []
     for at, (name, value, words) in enumerate(zip(names, panel.values, panel.texts)):
-        top = y + _HEAD + at * _ROW
+        top = y + at * _ROW
         base = x + _LABELS
         length = 0.0 if value is None else max(min(abs(value) / most, 1.0), 0.0) * room
         parts.append(f'<text x="{base - 8:.1f}" y="{top + 13:.1f}" text-anchor="end">{esc(name)}</text>')
@@ -79,7 +92,7 @@ def curves_svg(curves: Sequence[Curve], across: str, upward: str, width: int) ->
     """Curves over the diagonal, with a legend beside them (below them where it is narrow)."""
     beside = width >= 700
     left, top = 52.0, 10.0
-    side = min(width - left - (250 if beside else 12), 430.0)
+    side = min(width - left - (250 if beside else _EDGE), 430.0)
     legend_x, legend_y = (left + side + 28, top + 14) if beside else (left, top + side + 58)
     height = top + side + 50 + (0 if beside else 20 * len(curves) + 10)
     below, middle = top + side + 38, left + side / 2

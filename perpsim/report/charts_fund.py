@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perpsim.report.data import INFLOWS, OUTFLOWS, Floats, RunData, column, over_markets, texts
+from perpsim.report.data import INFLOWS, OUTFLOWS, Floats, RunData, column, over_markets, span, texts
 from perpsim.report.decimate import BIN_NAMES, bin_width, binned
 from perpsim.report.facts import drawdown, fund_balance
 from perpsim.report.figure import AMBER, BLUE, GREEN, GREY, PURPLE, RED, Chart, Panel, Trace
@@ -25,15 +25,6 @@ FLOWS = (
     ("reward", "keeper rewards", AMBER, "."),
     ("unstake", "stakes taken out", GREY, "."),
 )
-
-
-def span(run: RunData) -> tuple[float, float] | None:
-    """First and last time: of the blocks, or else of whatever there is."""
-    for names in (("blocks",), ("fund", "liquidations", "adl")):
-        found = [t for name in names if (t := column(run[name], "time")) is not None]
-        if found:
-            return min(float(np.nanmin(t)) for t in found), max(float(np.nanmax(t)) for t in found)
-    return None
 
 
 def _bar(run: RunData) -> int:

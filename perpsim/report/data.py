@@ -16,6 +16,8 @@ import polars as pl
 from perpsim.errors import UserError
 
 TABLES = ("blocks", "accounts", "fund", "liquidations", "adl", "adl_rows", "keepers")
+#: tables that not every run has
+EXTRA = ("keeper_txs", "warnings", "audit")
 # the first funding comes first: it is where a fund starts, not an inflow of the run
 INFLOWS = ("initial", "penalty", "fee", "fund", "stake")
 OUTFLOWS = ("cover", "repay", "reward", "unstake")
@@ -27,6 +29,7 @@ LOSS_EVENTS = {"DeficitResolved": "socialised", "RewardPaid": ""}
 MARKET_COLUMN = re.compile(r"(?:price|index|mark|mid|open_interest)_(\d+)")
 
 Floats = npt.NDArray[np.float64]
+_NONE = pl.DataFrame()
 
 
 class ReportError(UserError):
@@ -66,7 +69,8 @@ class RunData:
     notes: list[str] = field(default_factory=list)  # what could not be read
 
     def __getitem__(self, name: str) -> pl.DataFrame:
-        return self.tables[name]
+        """A table; an empty one where the run has none."""
+        return self.tables.get(name, _NONE)
 
     def number(self, path: str) -> float | None:
         return to_float(lookup(self.summary, path))
@@ -189,7 +193,8 @@ def load(folder: Path) -> RunData:
     """Reads everything that is there."""
     files = RunFiles(folder)
     summary = files.summary()
-    tables = {name: files.table(name) for name in TABLES}
+    extra = [name for name in EXTRA if (files.folder / f"{name}.parquet").is_file()]
+    tables = {name: files.table(name) for name in (*TABLES, *extra)}
     losses = _losses(files)
     return RunData(files.folder, summary, tables, losses, files.notes)
 
@@ -208,6 +213,20 @@ def column(frame: pl.DataFrame, name: str, scale: float = WAD) -> Floats | None:
             return None
         values = frame[name].cast(pl.Float64, strict=False).to_numpy().astype(np.float64) / scale
     return values if np.isfinite(values).any() else None
+
+
+def times(run: RunData) -> Floats | None:
+    """The times of the blocks, seconds."""
+    return column(run["blocks"], "time")
+
+
+def span(run: RunData) -> tuple[float, float] | None:
+    """First and last time: of the blocks, or else of whatever there is."""
+    for names in (("blocks",), ("fund", "liquidations", "adl")):
+        found = [t for name in names if (t := column(run[name], "time")) is not None]
+        if found:
+            return min(float(np.nanmin(t)) for t in found), max(float(np.nanmax(t)) for t in found)
+    return None
 
 
 def positive(values: Floats | None) -> Floats | None:

@@ -25,6 +25,10 @@ INK, BLUE, RED, GREEN, AMBER, PURPLE, GREY = (
 )
 SERIES = (BLUE, RED, GREEN, PURPLE, AMBER, "#3b8ea5", "#8a5a44", GREY)
 FAINT = "#c3cad4"
+#: lines of one panel differ by dash as well as by colour, for paper without colours
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+#: as bars differ by pattern
+PATTERNS = ("", "/", ".", "x", "-", "+", "|", "\\")
 POINTS = 3000  # a line, about
 
 Indices = npt.NDArray[np.int64]
@@ -76,7 +80,7 @@ class Trace:
             marker: dict[str, Any] = {"color": self.color, "line": {"width": 0}}
             if self.pattern:
                 marker["pattern"] = {"shape": self.pattern, "fillmode": "overlay", "fgcolor": "#fff"}
-                marker["pattern"] |= {"fgopacity": 0.6, "size": 6, "solidity": 0.25}
+                marker["pattern"] |= {"fgopacity": 0.7, "size": 6, "solidity": 0.3}
             return result | {"type": "bar", "marker": marker, "width": bar * 1000 * 0.86, "offset": bar * 70}
         result["type"] = "scatter"
         if self.kind == "marks":
@@ -132,13 +136,11 @@ class Chart:
             chosen[key] = np.unique(np.concatenate(picks))
         return [chosen[id(t.x)] if t.is_line else np.arange(len(t.y), dtype=np.int64) for t in self.traces]
 
-    def legend(self) -> list[tuple[str, str, str, list[int]]]:
-        """The legend: (name, colour, look, the traces that bear the name)."""
-        result: dict[str, tuple[str, str, str, list[int]]] = {}
+    def legend(self) -> list[tuple[Trace, list[int]]]:
+        """The first trace of each name, and where all that bear the name stand."""
+        result: dict[str, tuple[Trace, list[int]]] = {}
         for i, t in enumerate(self.traces):
-            look = {"bar": "bar", "marks": t.symbol}.get(t.kind, t.dash)
-            look += " striped" if t.pattern else ""
-            result.setdefault(t.name, (t.name, t.color, look, []))[3].append(i)
+            result.setdefault(t.name, (t, []))[1].append(i)
         return list(result.values())
 
     def drawn(self, start: float, end: float, points: int = POINTS) -> dict[str, Any]:

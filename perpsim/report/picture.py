@@ -61,7 +61,8 @@ def draw(flow: MoneyFlow, width: int, title: str = "") -> str:
     columns = ([n.key for n in left], middle, [n.key for n in right])
     names = {n.key: _lines(n.name, width) for n in flow.nodes} | {FUND: ["Insurance fund"]}
     line = 15 if width < NARROW else 17
-    room = {k: 14.0 if ">" in k else 10.0 + line * (1 + len(names[k])) for c in columns for k in c}
+    sums = {n.key: [money(flow.through(n.key), flow.unit)] for n in flow.nodes} | {FUND: _change(flow, width)}
+    room = {k: 14.0 if ">" in k else 10.0 + line * len(names[k] + sums[k]) for c in columns for k in c}
     scale = USABLE / max(sum(amounts[k] for k in c) or 1e-300 for c in columns)
     heights = {k: max(2.0, v * scale) for k, v in amounts.items()}
     tall = max(sum(heights[k] + room[k] for k in c) for c in columns)
@@ -75,7 +76,7 @@ def draw(flow: MoneyFlow, width: int, title: str = "") -> str:
             y += heights[key]
     height = top + tall + margin
     colors = {n.key: n.color for n in flow.nodes} | {FUND: BLUE}
-    parts = [*_ribbons(flow, boxes, colors, scale), *_nodes(flow, boxes, names, line)]
+    parts = [*_ribbons(flow, boxes, colors, scale), *_nodes(flow, boxes, names, sums, line)]
     if title:
         parts.insert(0, f'<rect width="{width}" height="{height:.0f}" rx="8" fill="#fff"/>')
         parts.append(f'<text x="{margin}" y="34" font-size="19" font-weight="600">{esc(title)}</text>')
@@ -127,20 +128,30 @@ def _ribbons(flow: MoneyFlow, boxes: dict[str, _Box], colors: dict[str, str], sc
     return result
 
 
-def _nodes(flow: MoneyFlow, boxes: dict[str, _Box], names: dict[str, list[str]], line: int) -> list[str]:
+def _change(flow: MoneyFlow, width: int) -> list[str]:
+    """The fund before and after, in short lines where it is narrow."""
+    if flow.fund_start is None or flow.fund_end is None:
+        return []
+    lines = [f"{money(flow.fund_start)} \u2192", money(flow.fund_end)]
+    return lines if width < NARROW else [" ".join(lines)]
+
+
+def _nodes(
+    flow: MoneyFlow,
+    boxes: dict[str, _Box],
+    names: dict[str, list[str]],
+    sums: dict[str, list[str]],
+    line: int,
+) -> list[str]:
     result = []
     for node in flow.nodes:
         box = boxes[node.key]
         anchor, x = ("start", box.x) if node.side == 0 else ("end", box.x + BAR)
-        amount = money(flow.through(node.key), flow.unit)
-        result += _label(x, box.y, anchor, [*names[node.key], amount], line)
+        result += _label(x, box.y, anchor, names[node.key], sums[node.key], line)
         result.append(_bar(box, node.color))
     fund = boxes[FUND]
     if flow.through(FUND) > 0:
-        detail = ""
-        if flow.fund_start is not None and flow.fund_end is not None:
-            detail = f"{money(flow.fund_start)} \u2192 {money(flow.fund_end)}"
-        result += _label(fund.x + BAR / 2, fund.y, "middle", [*names[FUND], detail], line)
+        result += _label(fund.x + BAR / 2, fund.y, "middle", names[FUND], sums[FUND], line)
         result.append(_bar(fund, BLUE))
     return result
 
@@ -150,11 +161,11 @@ def _bar(box: _Box, color: str) -> str:
     return f'<rect {place} rx="2" fill="{color}"/>'
 
 
-def _label(x: float, y: float, anchor: str, lines: list[str], line: int) -> list[str]:
-    """Lines above a node, the last of them an amount."""
+def _label(x: float, y: float, anchor: str, names: list[str], sums: list[str], line: int) -> list[str]:
+    """Lines above a node: its name, and amounts below that."""
     look = f'x="{x:.1f}" text-anchor="{anchor}" paint-order="stroke" stroke="#fff" stroke-width="4"'
     result = []
-    for i, words in enumerate(reversed(lines)):
-        weight = ' font-weight="600"' if i else ""
+    for i, words in enumerate(reversed([*names, *sums])):
+        weight = "" if i < len(sums) else ' font-weight="600"'
         result.append(f'<text {look} y="{y - 7 - i * line:.1f}"{weight}>{esc(words)}</text>')
     return result

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from perpsim.report.bars import Bars, Curve, bars_svg, curves_svg
-from perpsim.report.page import PLACE, Sections, block, static
+from perpsim.report.page import PLACE, static
 from perpsim.report.policies_table import FIGURES, bankrupt, heading, sentence, table
+from perpsim.report.sections import Sections, block
 from perpsim.report.table import Table, text
 from perpsim.report.words import count, esc, money, policy
 from perpsim.simulation.burden import Outcome, lorenz
@@ -70,7 +71,7 @@ def _both(draw: Callable[[int], str]) -> str:
 
 
 def _figures(comparison: Comparison) -> str:
-    reading = f"Amounts in {comparison.unit}. A click on a heading sorts."
+    reading = f"Amounts in {comparison.unit}."
     if not comparison.hedges:
         reading += " No hedges in this scenario: nobody holds positions that cancel out."
     return block("What did each policy take, and from whom?", reading, table(comparison).html())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from perpsim.report.data import Floats
 from perpsim.report.words import NOTHING, esc, moment, number, percent
 
 Cell = tuple[str, float | None]  # what is shown, and what it is sorted by (None: the text)
+Maker = Callable[[float | None], Cell]
 
 
 @dataclass(frozen=True)
@@ -73,3 +75,18 @@ def share(value: float | None) -> Cell:
 
 def account_no(value: float | None) -> Cell:
     return (NOTHING, None) if value is None or not np.isfinite(value) else (f"{value:.0f}", value)
+
+
+def listed(
+    columns: Sequence[tuple[str, Floats | Sequence[str] | None, Maker]], order: Sequence[int]
+) -> Table:
+    """A table of those columns that exist."""
+    there = [(head, values, make) for head, values, make in columns if values is not None]
+    rows = []
+    for i in order:
+        row: list[Cell] = []
+        for _, values, make in there:
+            value = values[i]
+            row.append(text(value) if isinstance(value, str) else make(float(value)))
+        rows.append(row)
+    return Table([head for head, _, _ in there], rows)

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from perpsim.report.data import OUTFLOWS, WAD, Floats, RunData, column, lookup, texts, to_float
+from perpsim.report.data import OUTFLOWS, RunData, column, texts
 from perpsim.report.facts import drawdown, fund_balance
-from perpsim.report.table import Cell, Table, account_no, amount, figure, share, text
-from perpsim.report.words import NOTHING, count, moment, role
+from perpsim.report.table import Cell, Table, account_no, amount, figure, listed, share, text
+from perpsim.report.words import moment, role
 
 TOP = 20  # accounts
 
 Maker = Callable[[float | None], Cell]
-
-
-def listed(
-    columns: Sequence[tuple[str, Floats | Sequence[str] | None, Maker]], order: Sequence[int]
-) -> Table:
-    """A table of those columns that exist."""
-    there = [(head, values, make) for head, values, make in columns if values is not None]
-    rows = []
-    for i in order:
-        row: list[Cell] = []
-        for _, values, make in there:
-            value = values[i]
-            row.append(text(value) if isinstance(value, str) else make(float(value)))
-        rows.append(row)
-    return Table([head for head, _, _ in there], rows)
 
 
 def days(run: RunData) -> Table | None:
@@ -109,100 +93,3 @@ def accounts(run: RunData, worst: bool) -> Table | None:
         ("Equity at the end", column(frame, "equity"), amount),
     ]
     return listed(columns, order)
-
-
-def _in_vain(frame: pl.DataFrame) -> Floats | None:
-    """Transactions that went through and closed nothing."""
-    sent, won, reverted = (column(frame, key, 1.0) for key in ("transactions", "won", "reverted"))
-    if sent is None or won is None or reverted is None:
-        return None
-    return np.maximum(sent - won - reverted, 0.0)
-
-
-def keepers(run: RunData) -> Table | None:
-    frame = run["keepers"]
-    if not frame.height:
-        return None
-    columns: list[tuple[str, Any, Any]] = [
-        ("Keeper", texts(frame, "name") if "name" in frame.columns else None, text),
-        ("Strategy", texts(frame, "strategy") if "strategy" in frame.columns else None, text),
-        ("Account", column(frame, "account", 1.0), account_no),
-        ("Found", column(frame, "found", 1.0), figure),
-        ("Sent", column(frame, "transactions", 1.0), figure),
-        ("Won", column(frame, "won", 1.0), figure),
-        ("Lost", column(frame, "lost", 1.0), figure),
-        ("In vain", _in_vain(frame), figure),
-        ("Reverted", column(frame, "reverted", 1.0), figure),
-        ("Reward", column(frame, "reward"), amount),
-        ("Profit", column(frame, "profit"), amount),
-        ("Gas used", column(frame, "gas_used", 1.0), figure),
-    ]
-    return listed(columns, range(frame.height))
-
-
-def expectations(run: RunData) -> Table | None:
-    """What the scenario's author expected of the summary's figures, against what came out."""
-    listed = run.summary.get("expected")
-    rows: list[list[Cell]] = []
-    for item in listed if isinstance(listed, list) else []:
-        if not isinstance(item, dict):
-            continue
-        met = {True: "yes", False: "no"}.get(item.get("holds"), NOTHING)  # type: ignore[arg-type]
-        row = [text(item.get("figure", NOTHING)), figure(to_float(item.get("value")))]
-        row += [figure(to_float(item.get(key))) for key in ("low", "high")]
-        rows.append([*row, text(met), figure(to_float(item.get("real"))), text(item.get("note") or "")])
-    heads = ("Figure", "In this run", "Expected from", "to", "Met", "In reality", "Note")
-    return Table(heads, rows, look="pairs") if rows else None
-
-
-def flat(tree: object, path: str = "") -> list[tuple[str, str]]:
-    """Nested parameters as (dotted path, value); short lists of plain values stay on one line."""
-    if isinstance(tree, dict):
-        return [
-            pair for key, value in tree.items() for pair in flat(value, f"{path}.{key}" if path else str(key))
-        ]
-    if isinstance(tree, list):
-        if any(isinstance(v, dict) for v in tree):
-            return [pair for i, value in enumerate(tree) for pair in flat(value, f"{path}[{i}]")]
-        shown = ", ".join(str(v) for v in tree[:6])
-        return [(path, shown + (f" ... ({len(tree)} in all)" if len(tree) > 6 else ""))]
-    if not isinstance(tree, str) and (value := to_float(tree)) is not None and value.is_integer():
-        return [(path, f"{value:,.0f}" if isinstance(tree, float) else f"{tree:,}")]
-    return [(path, NOTHING if tree is None else str(tree))]
-
-
-RULES = (
-    ("invariant 1", "The exchange holds the tokens that it owes its users, and the fund those of its books."),
-    ("invariant 2", "Longs and shorts add up to the same open interest."),
-    ("invariant 6", "The fund moves only by what its own events say."),
-    ("invariant 7", "Every loss is booked in full, and the shares of those who paid add up to it."),
-    ("", "Every account rebuilt from the log is what the contracts say, to the last unit."),
-)
-
-
-def invariants(run: RunData) -> Table | None:
-    """The rules that the simulation checks, and whether they held."""
-    checked = run.number("invariants.checked")
-    if checked is None:
-        return None
-    broken = lookup(run.summary, "violation")
-    broken = broken if isinstance(broken, str) else ""
-    named = any(key and key in broken for key, _ in RULES)
-    rows: list[list[Cell]] = []
-    for key, rule in RULES:
-        guilty = bool(broken) and (key in broken if key else not named)
-        held = "held at " + count(checked, "check") if checked else "not checked"
-        rows.append([text(rule), text(f"broken: {broken}" if guilty else held)])
-    dust = run.number("invariants.dust")
-    if dust is not None:
-        rows.append([text("Left over from rounding, at the most"), text(f"{dust / WAD:.3g} {run.unit}")])
-    return Table(("What", "Result"), rows, look="pairs")
-
-
-def reverts(run: RunData) -> Table | None:
-    """Why transactions were refused, the most frequent reason first."""
-    found = run.summary.get("reverts")
-    if not isinstance(found, dict) or not found:
-        return None
-    rows = [[text(reason or "no reason given"), figure(to_float(n), 0)] for reason, n in found.items()]
-    return Table(("Reason", "Transactions"), rows, look="pairs")

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from perpsim.report.data import Floats, RunData, column, texts
-from perpsim.report.table import Cell, Table, account_no, amount, figure, share, text, when
-from perpsim.report.tables import TOP, listed
+from perpsim.report.table import Cell, Table, account_no, amount, figure, listed, share, text, when
+from perpsim.report.tables import TOP
 from perpsim.report.words import count, policy, role
 
 SHOWN = 200  # rows of a list, at the most
@@ -25,7 +25,7 @@ def receipts(run: RunData) -> Table | None:
         ("Time (UTC)", "time", when),
         ("Block", "block", account_no),
         ("Bankrupt account", "account", account_no),
-        ("Market", "market", account_no),
+        ("Market", "market", text),
         ("Rule", "policy", text),
         ("Quantity closed", "quantity", figure),
         ("of it by index", "by_index", figure),
@@ -45,8 +45,10 @@ def receipts(run: RunData) -> Table | None:
         values: Any = column(frame, name, 1.0 if name in ids else scales.get(name, 1e18))
         if name == "policy" and name in frame.columns:
             values = [policy(p) for p in texts(frame, name)]
-        if name == "market" and len(run.markets()) < 2:
-            continue
+        if name == "market":
+            if len(run.markets()) < 2:
+                continue
+            values = None if values is None else [run.market_name(int(m)) for m in values]
         columns.append((head, values, make))
     weight = column(frame, "haircut")
     order = list(range(frame.height))

@@ -50,12 +50,14 @@
   let run; // { start, end } in milliseconds
   let shown; // [from, to]
 
+  const tall = (chart) => Math.round(chart.layout.height * (narrow() ? 0.85 : 1));
+
   function layout(chart) {
     const result = { ...chart.layout, font, autosize: true, showlegend: false, hovermode: "x unified", hoversubplots: "axis",
       dragmode: touch ? false : "zoom", bargap: 0, paper_bgcolor: "#fff", plot_bgcolor: "#fff",
       margin: { l: 54, r: 10, t: 24, b: 34 },
       hoverlabel: { bgcolor: "#fffffff2", bordercolor: "#cfd5dd", font: { ...font } } };
-    if (narrow()) result.height = Math.round(result.height * 0.85);
+    result.height = tall(chart);
     for (const key of Object.keys(result).filter((k) => k.startsWith("yaxis"))) {
       result[key] = { ...result[key], fixedrange: true, gridcolor: "#e9ecf1", zerolinecolor: "#9aa3b0",
         zerolinewidth: 1, nticks: narrow() ? 4 : 6, ticklabeloverflow: "allow" };
@@ -148,6 +150,7 @@
   async function draw(div, chart) {
     for (const trace of chart.data) trace.x = trace.x.map((s) => run.start + s * 1000);
     await Plotly.newPlot(div, chart.data, layout(chart), config);
+    div.style.minHeight = "0"; // it held the place until now; on a narrow screen charts are lower
     drawn.push({ div, chart });
     div.on("plotly_relayout", (change) => {
       const from = change["xaxis.range[0]"], to = change["xaxis.range[1]"];
@@ -182,9 +185,12 @@
     root.dataset.charts = "drawn";
   }
 
-  // paper has its own width
-  addEventListener("beforeprint", () => drawn.forEach(({ div }) => Plotly.relayout(div, { width: 690 })));
-  addEventListener("afterprint", () => drawn.forEach(({ div }) => Plotly.relayout(div, { width: null, autosize: true })));
+  // paper has its own width, and lower charts, so that two of them fit on a page
+  const paper = { width: 690, share: 0.72 };
+  addEventListener("beforeprint", () => drawn.forEach(({ div, chart }) =>
+    Plotly.relayout(div, { width: paper.width, height: Math.round(chart.layout.height * paper.share) })));
+  addEventListener("afterprint", () => drawn.forEach(({ div, chart }) =>
+    Plotly.relayout(div, { width: null, height: tall(chart), autosize: true })));
 
   start().catch((error) => {
     root.dataset.charts = "failed";

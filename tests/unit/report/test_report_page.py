@@ -13,6 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 import pytest
+from support.run_extras import second_market, with_everything
 
 from perpsim.report import ReportError, write_report
 from perpsim.report.figure import Chart, Panel, Trace
@@ -48,6 +49,8 @@ def test_all_charts_of_a_crash(run_folder: Any) -> None:
         "shortfall",
         "interest",
         "funding",
+        "signs",
+        "keepers",
         "depth-0",
         "underwater",
         "gas",
@@ -113,7 +116,7 @@ def test_empty_tables(run_folder: Any) -> None:
 def test_one_block(run_folder: Any) -> None:
     page = written(run_folder(blocks=1).quiet())
     chart = charts(page)["price-0"]
-    assert [len(t["x"]) for t in chart["data"]] == [1, 1, 1]
+    assert [len(t["x"]) for t in chart["data"]] == [1, 1, 1, 1, 1]
     assert chart["data"][0]["mode"] == "lines+markers"
 
 
@@ -141,7 +144,7 @@ def test_a_missing_table_hides_its_charts_only(run_folder: Any, name: str) -> No
     assert '<p class="verdict">' in page
     assert ("blocks.parquet is missing" in page) == (name == "blocks")
     if name == "blocks":
-        assert set(charts(page)) == {"fund", "liquidations", "shortfall"}
+        assert set(charts(page)) == {"fund", "liquidations", "shortfall", "keepers"}
 
 
 def test_missing_columns_hide_their_lines(run_folder: Any) -> None:
@@ -149,6 +152,7 @@ def test_missing_columns_hide_their_lines(run_folder: Any) -> None:
     found = charts(written(folder))
     assert [t["name"] for t in found["price-0"]["data"]] == [
         "market price",
+        "mark (what margins are measured at)",
         "mark (what margins are measured at)",
     ]
     assert [t["name"] for t in found["depth-0"]["data"]] == ["bids", "asks"]
@@ -193,14 +197,41 @@ def test_numbers_that_are_none_or_not_finite(run_folder: Any) -> None:
 
 
 def test_several_markets(run_folder: Any) -> None:
-    folder = run_folder().crash()
-    blocks = folder.tables["blocks"]
-    more = {c: c[:-1] + "1" for c in blocks.columns if c.endswith("_0")}
-    folder.tables["blocks"] = blocks.with_columns(pl.col(old).alias(new) for old, new in more.items())
-    folder.summary["parameters"]["markets"].append({"symbol": "ETH"})
-    found = charts(written(folder))
+    page = written(second_market(run_folder().crash()))
+    found = charts(page)
+    assert "Which market cost what?" in page
     assert {"price-0", "price-1", "depth-0", "depth-1"} <= set(found)
     assert [t["name"] for t in found["funding"]["data"]] == ["BTC", "ETH"]
+
+
+def test_everything_that_a_run_can_have(run_folder: Any) -> None:
+    page = written(with_everything(run_folder(start_balance=3_000.0).crash(adl=True, socialised=10.0)))
+    assert {"price-1", "signs", "stress", "near", "keepers", "gas"} <= set(charts(page))
+    for title in (
+        "The moments that stand out",
+        "Which market cost what?",
+        "How early did the signs warn?",
+        "What did the chain cost?",
+        "Is the gas true?",
+    ):
+        assert title in page
+
+
+def test_series_of_a_panel_differ_without_colours(run_folder: Any) -> None:
+    page = written(with_everything(run_folder(start_balance=3_000.0).crash(adl=True, socialised=10.0)))
+    for key, chart in charts(page).items():
+        lines = [
+            (t["yaxis"], t["line"]["dash"], t["line"]["width"], "fill" in t)
+            for t in chart["data"]
+            if t.get("mode") == "lines"
+        ]
+        assert len(set(lines)) == len(lines), key
+        bars = [
+            (t["yaxis"], t["marker"].get("pattern", {}).get("shape"))
+            for t in chart["data"]
+            if t["type"] == "bar"
+        ]
+        assert len(set(bars)) == len(bars), key
 
 
 # what users write

@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpsim.report import ReportError, money_flow_svg, tables, tables_adl, write_money_flow
+from perpsim.report import (
+    ReportError,
+    money_flow_svg,
+    tables,
+    tables_adl,
+    tables_keepers,
+    tables_run,
+    tables_trust,
+    write_money_flow,
+)
 from perpsim.report.data import column, load
 from perpsim.report.decimate import bin_width, binned, decimate, rounded
 from perpsim.report.facts import drawdown, gather
@@ -145,7 +154,7 @@ def test_receipts_are_cut_to_the_largest(run_folder: Any) -> None:
 
 
 def test_keepers(run_folder: Any) -> None:
-    table = tables.keepers(load(run_folder().crash().write()))
+    table = tables_keepers.keepers(load(run_folder().crash().write()))
     sent, won, vain, reverted = (
         [row[table.heads.index(head)][1] for row in table.rows]
         for head in ("Sent", "Won", "In vain", "Reverted")
@@ -163,10 +172,10 @@ def test_rule_of_a_receipt_has_a_name(run_folder: Any) -> None:
 
 def test_invariants_that_held_and_one_that_did_not(run_folder: Any) -> None:
     folder = run_folder().quiet()
-    held = tables.invariants(load(folder.write())).rows
+    held = tables_trust.invariants(load(folder.write())).rows
     assert len(held) == 5 and all(row[1][0] == "held at 144 checks" for row in held)
     folder.summary["violation"] = "block 9: equity of account 3: the contract says 1, the log 2"
-    broken = tables.invariants(load(folder.write())).rows
+    broken = tables_trust.invariants(load(folder.write())).rows
     assert [row[1][0].startswith("broken") for row in broken] == [False] * 4 + [True]
 
 
@@ -198,7 +207,7 @@ def test_flat_parameters() -> None:
         "g": float("inf"),
         "h": True,
     }
-    assert tables.flat(tree) == [
+    assert tables_run.flat(tree) == [
         ("a.b", "1,000"),
         ("c[0].d", "\u2013"),
         ("c[1].d", "0.5"),
@@ -220,7 +229,7 @@ def test_expectations(run_folder: Any) -> None:
         "real": 0.0458,
     }
     folder.summary["expected"] = [one, one | {"value": None, "holds": False}]
-    rows = tables.expectations(load(folder.write())).rows
+    rows = tables_trust.expectations(load(folder.write())).rows
     assert [row[4][0] for row in rows] == ["yes", "no"]
 
 

@@ -1,0 +1,149 @@
+"""What a run may have besides: a second market, congestion, keepers' transactions, signs, an audit."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from support.run_folder import START, STEP, RunFolder
+
+KEEPERS = (990, 991, 992)
+FALLS = (5, 10, 20, 30)
+
+
+def with_everything(folder: RunFolder) -> RunFolder:
+    """All of it."""
+    for add in (second_market, congestion, keeper_transactions, warning_signs, audit):
+        add(folder)
+    return folder
+
+
+def second_market(folder: RunFolder) -> RunFolder:
+    """ETH, which does as BTC does, at a fortieth of the price; every third liquidation is there."""
+    blocks = folder.tables["blocks"]
+    prices = ("price", "index", "mark", "mid")
+    folder.tables["blocks"] = blocks.with_columns(
+        (pl.col(name) / (40 if name.split("_")[0] in prices else 1)).alias(name[:-1] + "1")
+        for name in blocks.columns
+        if name.endswith("_0")
+    )
+    folder.tables["liquidations"] = folder.tables["liquidations"].with_columns(
+        market=pl.col("account") % 3 // 2
+    )
+    folder.summary["parameters"]["markets"].append({"symbol": "ETH"})
+    return folder
+
+
+def congestion(folder: RunFolder) -> RunFolder:
+    """Other people's transactions, which fill the blocks in the middle."""
+    rng, n = np.random.default_rng(folder.seed + 2), folder.blocks
+    wave = np.exp(-(((np.arange(n) - n * 0.45) / (n * 0.1)) ** 2))
+    folder.tables["blocks"] = folder.tables["blocks"].with_columns(
+        outside_gas=pl.Series((wave * 20e6 + rng.integers(0, 10**6, n)).astype(np.int64)),
+        queued=pl.Series(rng.poisson(30 * wave)),
+        dropped=pl.Series(rng.poisson(wave)),
+    )
+    fees = {
+        "coin": "ETH",
+        "paid": 3.5,
+        "burned": 3.1,
+        "tips": 0.4,
+        "paid_quote": 700.0,
+        "keepers_quote": 90.5,
+    }
+    folder.summary["fees"] = fees
+    return folder
+
+
+def keeper_transactions(folder: RunFolder) -> RunFolder:
+    """Three keepers, of whom the last only pays for gas."""
+    rng, n = np.random.default_rng(folder.seed + 3), 300
+    who = rng.choice(KEEPERS, n)
+    block = np.sort(np.clip(rng.normal(folder.blocks * 0.45, folder.blocks * 0.1, n), 0, folder.blocks - 1))
+    won = (who != KEEPERS[2]) & (rng.random(n) < 0.6)
+    folder.tables["keeper_txs"] = pl.DataFrame(
+        {
+            "block": block.astype(np.int64),
+            "time": START + block.astype(np.int64) * STEP,
+            "keeper": who,
+            "account": rng.integers(1, 500, n),
+            "market": np.zeros(n, dtype=np.int64),
+            "outcome": np.where(won, "won", "lost").tolist(),
+            "gas_used": rng.integers(200_000, 900_000, n),
+            "cost": rng.lognormal(0, 0.5, n),
+            "reward": np.where(won, 5.0, 0.0),
+            "sent_block": block.astype(np.int64),
+        }
+    )
+    folder.tables["keepers"] = pl.DataFrame(
+        {
+            "account": KEEPERS,
+            "name": ["north", "harbour", "quarry"],
+            "strategy": ["greedy", "profit", "batch"],
+            "found": [120, 110, 100],
+            "sent": [100, 100, 100],
+            "transactions": [90, 95, 98],
+            "won": [60, 30, 0],
+            "lost": [20, 50, 90],
+            "vain": [5, 5, 5],
+            "reverted": [5, 10, 3],
+            "replaced": [2, 0, 0],
+            "dropped": [8, 5, 2],
+            "reward": [300.0, 150.0, 0.0],
+            "gas_used": [30_000_000, 31_000_000, 29_000_000],
+            "gas_cost": [95.5, 96.5, 94.5],
+            "profit": [204.5, 53.5, -94.5],
+            "wait_blocks": [1.4, 2.5, 7.25],
+            "served": [55, 28, 0],
+            "underwater_seconds": [40.0, 90.0, float("nan")],
+            "underwater_worst": [600.0, 900.0, float("nan")],
+        }
+    )
+    return folder
+
+
+def warning_signs(folder: RunFolder, every: int = 10) -> RunFolder:
+    """Signs that come on before the crash in the middle."""
+    n = folder.blocks // every
+    at = np.arange(n)
+    near = np.clip(at / n / 0.45, 0, 1) ** 2
+    loss = {f"loss_{fall}": 1e4 * fall * near for fall in FALLS}
+    up = {f"loss_up_{fall}": 1e3 * fall * near for fall in FALLS}
+    folder.tables["warnings"] = pl.DataFrame(
+        {
+            "block": at * every,
+            "time": START + at * every * STEP,
+            "fund": np.full(n, folder.start_balance),
+            "open_interest": np.full(n, 2e7),
+            "fund_to_oi": 0.05 * (1 - 0.8 * near),
+            "crowding": 2 * near,
+            **{f"near_{by}": (by * 5 * near).astype(np.int64) for by in (1, 2, 5, 10)},
+            **loss,
+            **up,
+            "on_stress": near > 0.5,
+            "on_fund": near > 0.8,
+        }
+    )
+    crash = START + round(0.45 * folder.blocks) * STEP
+    sign = {"threshold": 0.5, "first": crash - 1800, "since": crash - 600}
+    sign |= {"lead_seconds": 1800, "standing_seconds": 600, "share_before": 0.25}
+    never = {key: None for key in sign} | {"threshold": 0.01, "share_before": 0.0}
+    folder.summary["warnings"] = {
+        "every": every,
+        "samples": n,
+        "crash": crash,
+        "cause": "deleveraging",
+        "signs": {
+            "stress": {"text": "a fall of 20 % would cost half of the fund", **sign},
+            "fund": {"text": "the fund is under 1 % of the open interest", **never},
+        },
+    }
+    return folder
+
+
+def audit(folder: RunFolder) -> RunFolder:
+    """What a second EVM found."""
+    model = {"samples": 62, "mean_error": 0.004, "p99_error": 0.021, "max_error": 0.03}
+    found = {"audited": 62, "transactions": 12_345, "share": 0.005, "disagreements": 0, "model": model}
+    folder.summary["audit"] = {**found, "engine": "py-evm"}
+    return folder
