@@ -40,6 +40,7 @@ FLAGS = (
 PATIENCE = 60.0  # seconds for an answer
 
 Message = dict[str, Any]
+Act = tuple[str, float, float, int]  # kind, place on the screen, clicks so far (0: no button is down)
 
 
 class BrowserError(Exception):
@@ -118,20 +119,25 @@ class Browser:
 
     def call(self, method: str, parameters: Message | None = None, session: str | None = None) -> Message:
         """One order and its answer; what happens meanwhile goes to the pages."""
-        self._last += 1
-        order: Message = {"id": self._last, "method": method, "params": parameters or {}}
-        if session:
-            order["sessionId"] = session
-        _write(self._out, json.dumps(order).encode() + b"\0")
+        number = self.send(method, parameters, session)
         deadline = time.monotonic() + PATIENCE
         while True:
             message = self._message(deadline, method)
-            if message.get("id") == order["id"]:
+            if message.get("id") == number:
                 if "error" in message:
                     raise BrowserError(f"{method}: {message['error'].get('message')}")
                 answer: Message = message["result"]
                 return answer
             self._tell(message)
+
+    def send(self, method: str, parameters: Message | None = None, session: str | None = None) -> int:
+        """An order whose answer nobody waits for; its number."""
+        self._last += 1
+        order: Message = {"id": self._last, "method": method, "params": parameters or {}}
+        if session:
+            order["sessionId"] = session
+        _write(self._out, json.dumps(order).encode() + b"\0")
+        return self._last
 
     def listen(self, seconds: float) -> None:
         """Take in what happens for a while."""
@@ -214,25 +220,27 @@ class Page:
                 raise BrowserError(f"not within {seconds:.0f} seconds: {condition}; errors: {self.errors}")
             self._browser.listen(0.05)
 
-    def mouse(self, kind: str, x: float, y: float, clicks: int = 1) -> None:
-        """`mousePressed`, `mouseReleased` or `mouseMoved` at a place of the screen."""
-        button = {"button": "none"} if kind == "mouseMoved" else {"button": "left", "clickCount": clicks}
-        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
-
     def click(self, x: float, y: float, times: int = 1) -> None:
-        """As a user does it: a double click is two clicks."""
-        self.mouse("mouseMoved", x, y)
+        """As a user does it: a double click is two clicks, so quickly that it counts as one."""
+        acts: list[Act] = [("mouseMoved", x, y, 0)]
         for n in range(1, times + 1):
-            self.mouse("mousePressed", x, y, n)
-            self.mouse("mouseReleased", x, y, n)
+            acts += [("mousePressed", x, y, n), ("mouseReleased", x, y, n)]
+        self._mouse(acts)
 
     def drag(self, x0: float, y0: float, x1: float, y1: float) -> None:
         """Press at one place, let go at another."""
-        self.mouse("mouseMoved", x0, y0)
-        self.mouse("mousePressed", x0, y0)
-        for step in range(1, 9):
-            self.mouse("mouseMoved", x0 + (x1 - x0) * step / 8, y0 + (y1 - y0) * step / 8)
-        self.mouse("mouseReleased", x1, y1)
+        steps = [(x0 + (x1 - x0) * n / 8, y0 + (y1 - y0) * n / 8) for n in range(1, 9)]
+        acts: list[Act] = [("mouseMoved", x0, y0, 0), ("mousePressed", x0, y0, 1)]
+        acts += [("mouseMoved", x, y, 1) for x, y in steps]
+        self._mouse([*acts, ("mouseReleased", x1, y1, 1)])
+
+    def _mouse(self, acts: list[Act]) -> None:
+        """One after the other without a pause; when the last has had its effect, this returns."""
+        for n, (kind, x, y, clicks) in enumerate(acts, 1):
+            button = "left" if clicks else "none"
+            what = {"type": kind, "x": x, "y": y, "button": button, "clickCount": clicks}
+            order = self._browser.call if n == len(acts) else self._browser.send
+            order("Input.dispatchMouseEvent", what, self._session)
 
     def press(self, key: str) -> None:
         """A key: Tab, Enter or Space."""
