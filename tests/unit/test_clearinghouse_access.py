@@ -184,3 +184,21 @@ def test_a_guardian_stops_opening_and_nothing_else(exchange, maker, taker):
         with pytest.raises(Revert, match="access: not owner"):
             guardian.send(exchange.parameters, function, *arguments)
     exchange.open(LONG, taker, maker, 1, 10_000)
+
+
+@pytest.mark.parametrize(
+    "function, arguments",
+    [
+        ("market_words", ()),
+        ("book_of", ()),
+        ("fees", ()),
+        ("unpaid", ()),
+        ("tiers", (0,)),
+        ("margin_requirement", (1,)),
+    ],
+)
+def test_there_are_eight_markets(exchange, function, arguments):
+    exchange.clearinghouse.view(function, 7, *arguments)
+    for market in (8, 2**256 - 1):
+        with pytest.raises(Revert):
+            exchange.clearinghouse.view(function, market, *arguments)

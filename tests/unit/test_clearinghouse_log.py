@@ -32,7 +32,8 @@ class Replay:
         self.marks: dict[int, int] = {}
         self.funding: dict[int, tuple[int, int, int]] = {}
         self.fees: dict[int, int] = defaultdict(int)
-        self.orders: dict[tuple[str, int], int] = {}
+        # by book, owner and number
+        self.orders: dict[tuple[str, int, int], int] = {}
 
     def flow(self, market: int, now: int) -> int:
         flow, rate, since = self.funding[market]
@@ -65,14 +66,14 @@ class Replay:
                 size, entry = getattr(event, f"{side}_size"), getattr(event, f"{side}_entry")
                 self.positions[account, event.market] = (size, entry, flow)
             self.fees[event.market] += event.taker_fee + event.maker_fee
-            book = f"OrderBook{event.market}"
-            self.orders[book, event.order_id] -= abs(event.size)
-            if not self.orders[book, event.order_id]:
-                del self.orders[book, event.order_id]
+            key = (f"OrderBook{event.market}", event.maker, event.order_id)
+            self.orders[key] -= abs(event.size)
+            if not self.orders[key]:
+                del self.orders[key]
         elif name == "OrderPlaced":
-            self.orders[contract, event.order_id] = event.size
+            self.orders[contract, event.account, event.order_id] = event.size
         elif name == "OrderRemoved":
-            del self.orders[contract, event.order_id]
+            del self.orders[contract, event.account, event.order_id]
 
 
 ACTION = st.one_of(
@@ -144,9 +145,11 @@ def test_everything_can_be_rebuilt_from_the_log(history, decimals):
             assert replay.marks[market] == exchange.mark(market)
             book = exchange.books[market]
             live = {
-                order: book.view("order", order).size for actor in actors for order in actor.orders(market)
+                (book.name, actor.account, order): book.view("order", order).size
+                for actor in actors
+                for order in actor.orders(market)
             }
-            assert live == {order: size for (name, order), size in replay.orders.items() if name == book.name}
+            assert live == {key: size for key, size in replay.orders.items() if key[0] == book.name}
         exchange.check_invariants()
 
 

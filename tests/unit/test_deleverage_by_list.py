@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support import BOTH_DECIMALS, BOTH_SIDES, LONG, Actor, Exchange
+from support import BOTH_DECIMALS, BOTH_SIDES, LONG, SHORT, Actor, Exchange
 from support.distress import NO_BREAKER, away, distress_market
 from support.lists import ALL, by_list, case_of, hand_in_whole, planned, rows
 
 from perpsim.chain import Revert
+from perpsim.deleveraging.packing import pack_ids
 from perpsim.protocol import DeleverageParams, set_deleverage, wad
 
 LISTS = pytest.mark.exchange(markets=(distress_market(),), vault=NO_BREAKER)
@@ -238,3 +239,74 @@ def test_winners_of_two_markets_are_charged_their_parts_whichever_comes_first(
         hand_in_whole(keeper, loser, accounts, market)
     assert loser.equity == 0
     assert [winner.equity for winner in winners] == [wad(10**6 + 1_000), wad(10**6 + 2_000)]
+
+
+@pytest.mark.exchange(markets=(distress_market(lot_size=wad("0.000000001")),), vault=NO_BREAKER)
+@pytest.mark.parametrize("crumb, complete", [("0.000000001", True), ("0.000000002", False)])
+def test_a_list_may_lack_a_billion_wei_of_size_and_no_more(
+    exchange: Exchange, keeper: Actor, rival: Actor, crumb: str, complete: bool
+) -> None:
+    by_list(exchange, "queue-bitmex")
+    loser = exchange.actor("loser", deposit=10_000)
+    exchange.open(LONG, loser, exchange.actor("winner", deposit=10**6), 10, 10_000)
+    exchange.open(LONG, rival, exchange.actor("crumb", deposit=10**6), f"1.{crumb[2:]}", 10_000)
+    exchange.open(LONG, exchange.actor("crumb"), exchange.actor("winner"), 1, 10_000)
+    exchange.move(8_800)
+    crumbs = exchange.actor("crumb")
+    assert crumbs.size() == -wad(crumb)
+    accounts, _ = planned(exchange, loser, "queue-bitmex")
+    accounts.remove(crumbs.account)
+    if complete:
+        assert hand_in_whole(keeper, loser, accounts).value == wad(10)
+    else:
+        with pytest.raises(Revert, match="list: incomplete"):
+            hand_in_whole(keeper, loser, accounts)
+
+
+@pytest.mark.parametrize("side, count", [(LONG, 63), (LONG, 64), (LONG, 65), (SHORT, 130)])
+def test_a_list_longer_than_a_call_and_an_event_is_borne_and_told_whole(
+    exchange: Exchange, keeper: Actor, side: int, count: int
+) -> None:
+    """Both hold 64 accounts."""
+    by_list(exchange, "pro-rata")
+    loser = exchange.actor("loser", deposit=10_000)
+    for i in range(count):
+        exchange.open(side, loser, exchange.actor(f"winner {i}", deposit=10_000), "0.05", 10_000)
+    exchange.move(away(side, 10_500 * 20 // count))
+    accounts, shares = planned(exchange, loser, "pro-rata")
+    words = pack_ids(accounts)
+    # what comes after the end does not matter, and there may be 256 words
+    words += [0] * (256 - len(words))
+    sent = keeper.send(exchange.liquidator, "deleverage_by_list", loser.account, 0, words)
+    listed = rows(sent)
+    assert [(row.account, row.taken) for row in listed] == [(a.account, a.amount) for a in shares.allotments]
+    assert len(listed) == count and all(row.taken for row in listed)
+    assert loser.size() == loser.collateral == 0
+    exchange.check_invariants(dust=count * 10, size_dust=count)
+
+
+@pytest.mark.exchange(
+    markets=(distress_market(penalty_rate=0, reward_rate=0, reward_min=0, reward_max=0),), vault=NO_BREAKER
+)
+@BOTH_SIDES
+@pytest.mark.parametrize("policy", ["", "pro-rata"])
+def test_who_owes_nothing_after_the_book_is_not_deleveraged(
+    exchange: Exchange, keeper: Actor, side: int, policy: str
+) -> None:
+    """1,000 under water; half is closed 200 better than the mark, and what is left has an equity of 0."""
+    loser = exchange.actor("loser", deposit=10_000)
+    exchange.open(side, loser, exchange.actor("winner", deposit=10**6), 10, 10_000)
+    exchange.move(away(side, 1_100))
+    exchange.actor("buyer", deposit=10**6).order(side, 5, away(side, 900))
+    if policy:
+        by_list(exchange, policy)
+        accounts, _ = planned(exchange, loser, policy)
+        calls = [("deleverage_by_list", (pack_ids(accounts),)), ("open_list", ())]
+    else:
+        calls = [("deleverage", ()), ("liquidate", (wad(10), True))]
+    for function, arguments in calls:
+        with exchange.isolated():
+            sent = keeper.send(exchange.liquidator, function, loser.account, 0, *arguments)
+            assert sent.event("Liquidated").closed == wad(5) and loser.equity == 0
+            assert not sent.named("DeleverageReceipt") and loser.size() == side * wad(5)
+            assert exchange.liquidator.view("open_list_of", 0).account == 0

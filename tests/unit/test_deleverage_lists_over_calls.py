@@ -217,3 +217,19 @@ def test_deposits_and_hints_do_not_spoil_a_list(
     rest = [a for a in accounts if a not in (accounts[0], accounts[-1])]
     hand_in(rival, rest, [accounts[0]] * len(rest))
     assert execute(keeper).event("DeleverageReceipt").quantity == wad(10)
+
+
+@pytest.mark.parametrize("policy", ALL)
+def test_a_row_is_shown_as_it_is_kept(exchange: Exchange, keeper: Actor, loser: Actor, policy: str) -> None:
+    """Key, size, weight and who comes next; nobody after the last, and nothing of who is not in it."""
+    by_list(exchange, policy)
+    accounts, shares = planned(exchange, loser, policy)
+    sizes = [abs(exchange.clearinghouse.view("position", account, 0)[0]) for account in accounts]
+    number = open_list(keeper, loser)
+    hand_in(keeper, accounts[::2])
+    hand_in(keeper, accounts[1::2])
+    for i, allotment in enumerate(shares.allotments):
+        row, following = allotment.row, [*accounts, 0][i + 1]
+        shown = exchange.liquidator.view("row_of", number, allotment.account)
+        assert shown == (row.key, sizes[i], row.weight, following)
+        assert exchange.liquidator.view("row_of", number + 1, allotment.account) == (0, 0, 0, 0)

@@ -171,7 +171,9 @@ def test_an_empty_vault_pays_nothing_and_never_reverts(world, amount):
         sent = world.cover(0, amount)
         assert sent.value == 0
         assert sent.event("Cover") == (0, amount, 0, 0)
-        assert world.reward(0, amount).value == 0
+        for function in ("reward", "repay"):
+            sent = world.vault.send(world.roles.liquidator, function, 0, amount)
+            assert (sent.value, sent.events) == (0, [])
     assert world.vault.view("ledger", 0) == (0, 0, min(2 * amount, 2**256 - 1))
     assert world.vault.view("breaker_state").is_open is False
 
@@ -476,6 +478,15 @@ def test_a_cap_counts_in_millionths_rounded_against_the_payment(revm):
     for _ in range(5):
         assert world.cover(0, 1).value == 1
     assert world.cover(0, 1).value == 0
+
+
+def test_a_cap_goes_up_to_what_the_books_can_hold(world):
+    limit = (2**60 - 1) * world.unit // 10**6
+    sent = world.vault.send(world.roles.owner, "set_cap", 0, limit, 365 * DAY)
+    assert sent.event("CapSet") == (0, limit, 365 * DAY)
+    assert world.vault.view("cap", 0) == (limit, 365 * DAY, limit)
+    with pytest.raises(Revert, match="vault: bad cap"):
+        world.vault.send(world.roles.owner, "set_cap", 0, limit + 1)
 
 
 @pytest.mark.parametrize(

@@ -246,3 +246,20 @@ def test_views_move_with_time_as_transactions_do(side):
         assert exchange.lens.view("account", trader.account) == seen
         assert exchange.lens.view("positions", trader.account)[0] == position
         assert seen.equity == wad(1_000) - side * wad("0.4")
+
+
+def test_where_the_margin_jumps_past_the_equity_no_price_makes_them_equal():
+    """From 5 % to 10 % of the notional at 50,000, with nothing deducted: up to there a short has more than it
+    needs, past it less."""
+    jump = (Tier(wad(50_000), wad("0.1"), wad("0.05")), Tier(10**8 * WAD, wad("0.2"), wad("0.1")))
+    with deployed(ProtocolParams(markets=(plain_market(tiers=jump),))) as exchange:
+        trader = exchange.actor("trader", deposit=5_000)
+        exchange.move(4_900)
+        exchange.open(-1, trader, exchange.actor("maker", deposit=10**6), 10, 4_900)
+        assert trader.liquidation_price() == 0
+        exchange.move(5_000)
+        equity, _, maintenance = trader.health
+        assert (equity, maintenance) == (wad(4_000), wad(2_500))
+        exchange.move("5000.001")
+        assert trader.health.equity < trader.health.maintenance
+        assert trader.liquidation_price() == 0

@@ -136,6 +136,21 @@ def test_the_open_interest_cap_blocks_no_liquidation(
 
 
 @DISTRESS
+@BOTH_SIDES
+def test_who_does_not_ask_for_deleveraging_does_not_deleverage(
+    exchange: Exchange, keeper: Actor, side: int
+) -> None:
+    """Left out, `with_deleverage` is no and `max_size` is no limit."""
+    loser = positioned(exchange, side)
+    exchange.move(away(side, 1_200))
+    for arguments in ((), (MAX_UINT,), (MAX_UINT, False)):
+        sent = keeper.send(exchange.liquidator, "liquidate", loser.account, 0, *arguments)
+        assert sent.value == 0 and not sent.named("DeleverageReceipt")
+    exchange.actor("buyer", deposit=10**6).order(side, 10, away(side, 900))
+    assert keeper.send(exchange.liquidator, "liquidate", loser.account, 0).value == wad(10)
+
+
+@DISTRESS
 def test_only_the_liquidator_moves_money_and_positions(exchange: Exchange, stranger: Actor) -> None:
     """Everybody else, the owner included, is refused."""
     calls: list[tuple[Any, str, tuple[Any, ...]]] = [

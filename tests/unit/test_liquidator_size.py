@@ -101,13 +101,14 @@ def test_no_dust_is_closed_or_left(side: int, min_size: str, closed: str) -> Non
         assert closable(exchange, loser) == wad(closed)
 
 
-@pytest.mark.exchange(markets=(distress_market(penalty_rate=wad("0.0625")),))
 @BOTH_SIDES
-def test_everything_goes_where_closing_frees_too_little(exchange: Exchange, side: int) -> None:
-    """With a penalty of (1 + b) times the maintenance rate no part would ever be enough."""
-    loser = positioned(exchange, side, stake=10_000 if side > 0 else 10_560)
-    exchange.move(away(side, 530))
-    assert closable(exchange, loser) == wad(10)
+@pytest.mark.parametrize("penalty", ["0.0625", "0.062501", "0.25"])
+def test_everything_goes_where_closing_frees_too_little(side: int, penalty: str) -> None:
+    """With a penalty of (1 + b) times the maintenance rate, or more, no part would ever be enough."""
+    with deployed(ProtocolParams(markets=(distress_market(penalty_rate=wad(penalty)),))) as exchange:
+        loser = positioned(exchange, side, stake=10_000 if side > 0 else 10_560)
+        exchange.move(away(side, 530))
+        assert closable(exchange, loser) == wad(10)
 
 
 TIERED = (Tier(wad(50_000), wad("0.1"), wad("0.05")), Tier(wad(10**8), wad("0.2"), wad("0.1"), wad(2_500)))
@@ -128,6 +129,15 @@ def test_the_part_is_worked_out_with_the_marginal_rate(
     assert event.closed == part(equity, maintenance, wad(mark), "0.1")
     equity, _, maintenance = loser.health
     assert abs(equity - maintenance * 5 // 4) <= 2 * mark
+
+
+@DISTRESS
+@pytest.mark.parametrize("rate", ["0.000000000001", "0.05", "0.5", "0.55", "0.999999999999", "1"])
+def test_the_marginal_rate_is_known_whatever_it_is(exchange: Exchange, trader: Actor, rate: str) -> None:
+    tiers = [Tier(wad(10**8), wad(1), wad(rate))]
+    exchange.owner.send(exchange.parameters, "set_margin_tiers", 0, tiers)
+    standing = exchange.clearinghouse.view("standing", trader.account, 0)
+    assert standing.maintenance_rate == wad(rate)
 
 
 @DISTRESS

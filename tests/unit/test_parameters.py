@@ -14,6 +14,7 @@ ZERO = "0x" + "00" * 20
 TERMS = MarketTerms()
 FUNDING = FundingTerms()
 TIER = Tier(wad(1_000_000), wad("0.1"), wad("0.05"), 0)
+VAST, VAST_TOO = Tier(wad(10**10), wad("0.1"), wad("0.1")), Tier(wad(10**11), wad("0.5"), wad("0.5"))
 
 
 def owner_sets(exchange, function, *arguments):
@@ -207,6 +208,8 @@ def test_funding_terms_out_of_range_are_refused(exchange, good, bad, reason):
             ],
             "tiers: deduction out of range",
         ),
+        # no margin would fall, but the field has 88 bits
+        ([VAST, VAST_TOO._replace(deduction=2**88)], "tiers: deduction out of range"),
     ],
 )
 def test_margin_tables_with_a_fault_are_refused(exchange, tiers, reason):
@@ -218,6 +221,7 @@ def test_margin_tables_at_the_bounds_are_taken(exchange):
         [Tier(2**87 * 10**6 - 1, WAD, WAD)],
         [Tier(10**6, 10**6, 10**6)],
         [TIER, Tier(2 * TIER.limit, wad("0.2"), wad("0.06"), wad(10_000))],
+        [VAST, VAST_TOO._replace(deduction=2**88 - 1)],
     ):
         sent = owner_sets(exchange, "set_margin_tiers", 0, tiers)
         assert sent.event("MarginTiersSet") == (0, tiers)

@@ -204,9 +204,10 @@ def test_a_word_keeps_no_bit_of_what_was_there_before(oracle, roles):
     oracle.send(roles.reporter, "post", 0, 2**87 + 1, time - 9)
     oracle.send(roles.reporter, "post", 0, 2**86, time - 8)
     assert oracle.view("latest", 0) == (2**86, time - 8)
-    for move in (10 * WAD, 1, 2, 0):
+    for move, age in ((10 * WAD, 86_400), (1, 1), (2, 86_399), (0, 2)):
         oracle.send(roles.owner, "set_max_move", 0, move)
-        assert oracle.view("max_move", 0) == move
+        oracle.send(roles.owner, "set_max_age", 0, age)
+        assert (oracle.view("max_move", 0), oracle.view("max_age", 0)) == (move, age)
         assert oracle.view("latest", 0) == (2**86, time - 8)
 
 

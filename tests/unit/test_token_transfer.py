@@ -88,6 +88,16 @@ def test_a_token_that_says_yes_and_moves_nothing_is_credited_nothing(vault, toke
     assert vault.view("assets") == 1_000 * UNIT
 
 
+def test_a_transfer_that_takes_from_the_receiver_is_refused(vault, token, roles):
+    """The fee is twice the amount: whoever receives has less than before."""
+    token.send(roles.donor, "mint", roles.clearinghouse, 1_000 * UNIT)
+    token.send(roles.stranger, "set_mode", FEE, 20_000)
+    for caller, call in ((roles.donor, ("fund", 100 * UNIT)), (roles.liquidator, ("cover", 0, 100 * UNIT))):
+        with pytest.raises(Revert, match=FAILED):
+            vault.send(caller, *call)
+    assert vault.view("assets") == held(token, vault.address) == 1_000 * UNIT
+
+
 def test_a_megabyte_of_return_data_is_not_copied(vault, token, roles):
     """Copying a megabyte alone would cost more than 2,000,000 gas; the token's own waste is its own."""
 

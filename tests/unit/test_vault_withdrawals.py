@@ -369,6 +369,27 @@ def test_an_exit_shrinks_the_peak_however_old_it_is(world, age):
         world.pass_time(HOUR)
 
 
+def test_an_exit_of_a_single_unit_is_booked(world):
+    staker, assets = world.roles.staker, world.assets()
+    world.request(staker)
+    world.pass_time(COOLDOWN)
+    world.vault.send(staker, "withdraw", 1, staker, staker)
+    assert world.assets() == assets - 1 == world.held(world.vault.address)
+    assert world.vault.view("ledger", NO_MARKET).outflow == 1
+
+
+def test_an_exit_with_nothing_leaves_the_peak_alone(world):
+    """The pool is lost: what its shares take out is nothing, and no level shrinks with it."""
+    staker = world.roles.staker
+    world.own("set_withdrawal_times", HOUR, HOUR)
+    world.request(staker)
+    world.pass_time(HOUR)
+    assert world.lose(400 * world.unit) == 400 * world.unit
+    peak = world.vault.view("breaker_state").peak
+    assert (peak, world.redeem_all(staker), world.shares(staker)) == (400 * world.unit, 0, 0)
+    assert world.vault.view("breaker_state").peak == peak
+
+
 def test_nobody_joins_or_leaves_while_the_breaker_is_open(world):
     staker, unit = world.roles.staker, world.unit
     world.request(staker)

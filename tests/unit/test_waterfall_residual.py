@@ -79,7 +79,7 @@ def test_then_the_treasury_then_nobody(exchange: Exchange, keeper: Actor, side: 
 
     # repaid as far as the vault goes, by whoever calls; the deficit is not booked again
     deficit = exchange.vault.view("ledger", 0).deficit
-    keeper.send(exchange.liquidator, "repay_bad_debt", 0)
+    assert keeper.send(exchange.liquidator, "repay_bad_debt", 0).events == []
     fund_vault(exchange, 5_000)
     assert keeper.send(exchange.liquidator, "repay_bad_debt", 0).value == wad(5_000)
     fund_vault(exchange, 50_000)
@@ -127,14 +127,16 @@ def test_who_deposits_before_it_is_resolved_pays_the_debt(
 @MARKET
 @BOTH_SIDES
 def test_a_new_epoch_does_not_pay_for_the_old_one(exchange: Exchange, keeper: Actor, side: int) -> None:
-    """Whoever comes after the whole side was closed has won nothing from the ruined account."""
+    """Whoever comes after the whole side was closed has won nothing from the ruined account; nor has who was
+    there before and comes again."""
     late = ruin(exchange, side, keeper)
-    mark = away(side, 6_000)
-    newcomers = exchange.actor("newcomer", 10**6), exchange.actor("other newcomer", 10**6)
-    exchange.open(side, *newcomers, 5, mark)
+    newcomers = [exchange.actor(name, 10**6) for name in ("loser", "early", "newcomer", "other newcomer")]
+    wealth = [actor.equity for actor in newcomers]
+    for one, other in (newcomers[:2], newcomers[2:]):
+        exchange.open(side, one, other, 5, away(side, 6_000))
     event = keeper.liquidate(late).event("BadDebtBooked")
     assert event.socialised == 0 and event.unpaid == event.deficit
-    assert [actor.equity for actor in newcomers] == [wad(10**6)] * 2
+    assert [actor.equity for actor in newcomers] == wealth
     exchange.check_invariants(dust=0, size_dust=0)
 
 
