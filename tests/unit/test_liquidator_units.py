@@ -1,4 +1,4 @@
-"""Debts are kept to the wei, tokens come in units: who gets the rest, who bears what a token keeps for itself.
+"""Debts are kept to the wei, tokens come in units: who gets the rest, who bears what a token keeps itself.
 
 `loser` holds 10.000000001 at 10,000, so his debts have digits that no token of 6 decimals has.
 """
@@ -79,7 +79,7 @@ def test_a_cover_that_arrives_in_part_is_a_debt_of_the_market(side: int, decimal
 
 @BOTH_SIDES
 def test_a_liquidation_in_which_no_tokens_move_calls_no_transfer(side: int) -> None:
-    """All the penalty is the keeper's and the vault is empty: a token that refuses even nothing does no harm."""
+    """The penalty is all the keeper's, the vault is empty: a token that refuses even nothing does no harm."""
     params = ProtocolParams(markets=(distress_market(),), vault=NO_BREAKER)
     exchange = fresh(params, hostile=True)
     loser = positioned(exchange, side)
