@@ -43,6 +43,14 @@ def returns(*prices: dict[str, Any], **options: Any) -> FloatArray:
     return logs
 
 
+def runs(*prices: dict[str, Any], count: int, **options: Any) -> FloatArray:
+    """Logarithmic returns of `count` runs, a seed each, of shape (runs, markets, blocks - 1)."""
+    made = scenario(*prices, **options)
+    drawn = [sample_paths(made, np.random.SeedSequence(seed)) for seed in range(count)]
+    logs: FloatArray = np.diff(np.log(drawn), axis=2)
+    return logs
+
+
 def assert_mean(sample: FloatArray, expected: float, sigmas: float = SIGMAS) -> None:
     """The mean of independent figures is `expected`, by the central limit theorem."""
     error = float(sample.std() / np.sqrt(sample.size))
