@@ -194,6 +194,19 @@ def exact(amount):
     return Decimal(amount) / WAD
 
 
+@pytest.mark.exchange(markets=(ODD,))
+@pytest.mark.parametrize("decimals", [18])
+def test_a_token_of_18_decimals_leaves_no_wei_of_the_treasurys(exchange, maker, taker, stranger):
+    collected = []
+    for size in (1, 2, 10**18 + 1, 3 * 10**18 + 2):
+        exchange.open(LONG, taker, maker, exact(size), exact(8_000_000 * ODD.tick_size))
+        treasury, vault = exchange.fees()
+        sent = exchange.owner.send(exchange.parameters, "collect_treasury", 0, stranger.address)
+        collected.append(treasury)
+        assert (sent.value, exchange.fees()) == (treasury, (0, vault))
+    assert {amount % 2 for amount in collected} == {0, 1} and stranger.tokens == sum(collected)
+
+
 @settings(max_examples=80)
 @given(
     side=st.sampled_from([LONG, SHORT]),

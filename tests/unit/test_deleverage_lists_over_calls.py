@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from support import BOTH_SIDES, LONG, Actor, Exchange
+from support import BOTH_SIDES, LONG, Actor, Exchange, Sent
 from support.distress import NO_BREAKER, away, distress_market
 from support.lists import ALL, by_list, hand_in_whole, planned, rows
 
@@ -43,8 +43,8 @@ def open_list(keeper: Actor, loser: Actor) -> int:
     return keeper.exchange.liquidator.view("open_list_of", 0).number
 
 
-def hand_in(keeper: Actor, accounts: list[int], hints: list[int] | None = None) -> None:
-    keeper.send(keeper.exchange.liquidator, "hand_in", 0, accounts, hints or [0] * len(accounts))
+def hand_in(keeper: Actor, accounts: list[int], hints: list[int] | None = None) -> Sent:
+    return keeper.send(keeper.exchange.liquidator, "hand_in", 0, accounts, hints or [0] * len(accounts))
 
 
 def execute(keeper: Actor, count: int = 2_048):
@@ -164,13 +164,14 @@ def test_after_the_timeout_lists_are_due_again(exchange: Exchange, keeper: Actor
     open_list(keeper, loser)
 
 
-def test_a_loser_who_pays_ends_the_list(exchange: Exchange, keeper: Actor, loser: Actor) -> None:
+@pytest.mark.parametrize("paid", [2_000, 2_001])
+def test_a_loser_who_pays_ends_the_list(exchange: Exchange, keeper: Actor, loser: Actor, paid: int) -> None:
     """No longer bankrupt: nothing is taken from anybody, and the market goes on at once."""
     by_list(exchange, "queue-bitmex")
     accounts, _ = planned(exchange, loser, "queue-bitmex")
     open_list(keeper, loser)
     hand_in(keeper, accounts)
-    loser.deposit(2_001)
+    loser.deposit(paid)
     with exchange.isolated():
         assert not execute(keeper).named("DeleverageReceipt")
         assert exchange.liquidator.view("open_list_of", 0).account == 0
@@ -226,8 +227,8 @@ def test_a_row_is_shown_as_it_is_kept(exchange: Exchange, keeper: Actor, loser: 
     accounts, shares = planned(exchange, loser, policy)
     sizes = [abs(exchange.clearinghouse.view("position", account, 0)[0]) for account in accounts]
     number = open_list(keeper, loser)
-    hand_in(keeper, accounts[::2])
-    hand_in(keeper, accounts[1::2])
+    for part, size in ((accounts[::2], sum(sizes[::2])), (accounts[1::2], sum(sizes))):
+        assert hand_in(keeper, part).events == [("Liquidator", "ListExtended", (0, number, size, part))]
     for i, allotment in enumerate(shares.allotments):
         row, following = allotment.row, [*accounts, 0][i + 1]
         shown = exchange.liquidator.view("row_of", number, allotment.account)

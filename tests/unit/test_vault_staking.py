@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from staking_world import VIRTUAL, make_staking_world
+from staking_world import COOLDOWN, VIRTUAL, make_staking_world
 from vault_world import FUND, NO_MARKET, make_world
 
 from perpsim.chain import Revert
@@ -173,6 +173,24 @@ def test_after_a_total_loss_joining_stops_where_shares_would_outgrow_128_bits(wo
     assert vault.view("totalSupply") == 2**128 - 1 - VIRTUAL
     assert vault.view("maxDeposit", late) == vault.view("maxMint", late) == 0
     assert world.fund(10**9).value == 10**9 * world.unit
+
+
+def test_joining_stops_a_share_before_128_bits_where_a_unit_buys_a_power_of_two(world):
+    """2**69 shares are worth nothing together, so each token unit buys as many again."""
+    vault, staker, late = world.vault, world.roles.staker, world.roles.late
+    world.stake(staker, 10**9 * world.unit)
+    world.request(staker)
+    world.pass_time(COOLDOWN)
+    world.lose(10**9 * world.unit)
+    vault.send(staker, "redeem", world.shares(staker) + VIRTUAL - 2**69, staker, staker)
+    most = 2**59 - 2
+    assert vault.view("maxDeposit", late) == most
+    world.give(late, most + 1)
+    with pytest.raises(Revert, match="vault: above the maximum"):
+        vault.send(late, "deposit", most + 1, late)
+    vault.send(late, "deposit", most, late)
+    assert vault.view("totalSupply") + VIRTUAL == 2**128 - 2**69
+    assert vault.view("maxDeposit", late) == 0
 
 
 # ------------------------------------------------------------------------------------ the treasury
