@@ -129,10 +129,11 @@ def policies(scenario: str, **options: Any) -> None:
 def scenarios(show: str | None) -> None:
     """List the scenarios that come with perpsim."""
     from perpsim.scenarios.loading import load_scenario, scenario_names
-    from perpsim.simulation.display import describe_scenario
+    from perpsim.simulation.explanation import explained
 
     if show:
-        describe_scenario(load_scenario(show))
+        for line in explained(load_scenario(show)):
+            click.echo(line)
         return
     names = scenario_names()
     width = max(map(len, names))

@@ -31,7 +31,7 @@ from perpsim.scenarios.keepers import (
     Outage,
     RewardBid,
 )
-from perpsim.scenarios.model import Checks, Clock, Expectation, Scenario
+from perpsim.scenarios.model import Checks, Clock, Scenario
 from perpsim.scenarios.network import Bid, Congestion, Network
 from perpsim.scenarios.oracle import Fault, Feed, Oracle, Silence
 from perpsim.scenarios.prices import (
@@ -44,6 +44,7 @@ from perpsim.scenarios.prices import (
     Knots,
     Shock,
 )
+from perpsim.scenarios.story import Expectation, Lever, Variation
 
 __all__ = [
     "Agents",
@@ -76,6 +77,7 @@ __all__ = [
     "Keeper",
     "Knots",
     "Leg",
+    "Lever",
     "Liquidation",
     "Makers",
     "MarginWithdrawal",
@@ -95,5 +97,6 @@ __all__ = [
     "Staking",
     "Tier",
     "Traders",
+    "Variation",
     "Weight",
 ]

@@ -132,9 +132,13 @@ class Staking(Model):
 
 
 class Fund(Model):
-    """The insurance fund. `initial` in collateral units; a breaker of 0, no cap, no staking mean: off."""
+    """The insurance fund. `initial` in collateral units; a breaker of 0, no cap, no staking mean: off.
+
+    Every `sweep_hours` it is handed its share of the fees; 0: only when a liquidation needs them.
+    """
 
     initial: NonNegative
     breaker: Fraction = 0.0
     cap: NonNegative | None = None
     staking: Staking | None = None
+    sweep_hours: NonNegative = 0.0

@@ -18,6 +18,7 @@ from perpsim.scenarios.base import Count, Model, Name, OneOrMore
 from perpsim.scenarios.exchange import Collateral, Fund, Market
 from perpsim.scenarios.network import Network
 from perpsim.scenarios.prices import CommonJumps, Correlation, Prices, Table
+from perpsim.scenarios.story import Expectation, Lever, Variation
 from perpsim.scenarios.warnings import Warnings
 
 
@@ -45,23 +46,20 @@ class Checks(Model):
     window: Count = 128
 
 
-class Expectation(Model):
-    """A figure of `summary.json` (dotted path), the bounds a test holds it to, and what really happened."""
-
-    figure: str
-    low: float
-    high: float
-    real: float | None = None
-    note: str = ""
-
-
 class Scenario(Model):
-    """A whole scenario file."""
+    """A whole scenario file.
+
+    Of its texts, `description` is the story, `sources` say where the figures are from, `modelled` what of it
+    is here and what is not, `levers` which parameters decide, `vary` what to try.
+    """
 
     name: Name
     title: str
     description: str
     sources: list[str] = []
+    modelled: list[str] = []
+    levers: list[Lever] = []
+    vary: list[Variation] = []
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     clock: Clock
     collateral: Collateral = Collateral()

@@ -20,7 +20,7 @@ class Signs(Model):
     fund: NonNegative = 0.02
     # On 12 March 2020 there were about five times as many longs to liquidate as bids.
     crowding: Positive = 1.0
-    leverage: Positive = 0.25
+    leverage: Positive = 0.45
     funding: Positive = 0.9
     # Before the thin market of November 2023 fell it had grown by a factor of 84 in days.
     growth: Positive = 3.0

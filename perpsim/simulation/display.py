@@ -12,8 +12,6 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 from rich.text import Text
 
-from perpsim.scenarios import Scenario
-from perpsim.scenarios.prices import explain
 from perpsim.simulation.command import Result
 
 _PLAIN_EVERY = 5.0
@@ -145,42 +143,6 @@ def _rows(summary: dict[str, Any], unit: str) -> list[tuple[str, str]]:
         ("digest", summary["digest"][:16]),
         ("time", f"{summary['wall_seconds']:.1f} s"),
     ]
-
-
-def describe_scenario(scenario: Scenario) -> None:
-    """Everything about a scenario in words."""
-    console = Console(highlight=False)
-    clock = scenario.clock
-    console.print(Text(f"{scenario.name}: {scenario.title}"), soft_wrap=True)
-    console.print()
-    console.print(Text(scenario.description.strip()), soft_wrap=True)
-    console.print()
-    hours = clock.blocks * clock.seconds_per_block / 3600
-    agents = scenario.agents
-    lines = [
-        f"{clock.blocks:,} blocks of {clock.seconds_per_block} s ({hours:g} hours) "
-        f"from {clock.start:%Y-%m-%d %H:%M} UTC",
-        f"{_count(scenario.traders):,} leveraged traders, {_count(agents.makers)} makers, "
-        f"{_count(agents.arbitrageurs)} arbitrageurs, {_count(agents.momentum)} momentum and "
-        f"{_count(agents.noise)} noise traders, {len(agents.keepers)} keepers",
-        f"fund {scenario.fund.initial:,.0f} {scenario.collateral.symbol}, seed {scenario.seed}",
-    ]
-    symbols = [market.symbol for market in scenario.markets]
-    lines += [f"prices of {symbol}: {explain(source)}" for symbol, source in zip(symbols, scenario.prices)]
-    for line in lines:
-        console.print(Text(line), soft_wrap=True)
-    if scenario.sources:
-        console.print()
-        console.print(Text("sources"))
-    for source in scenario.sources:
-        console.print(Text(f"- {source}"), soft_wrap=True)
-    if scenario.expected:
-        console.print()
-        console.print(Text("expected"))
-    for item in scenario.expected:
-        real = "" if item.real is None else f", really {item.real:g}"
-        note = f" ({item.note})" if item.note else ""
-        console.print(Text(f"- {item.figure}: {item.low:g} to {item.high:g}{real}{note}"), soft_wrap=True)
 
 
 def _count(groups: Sequence[Any]) -> int:

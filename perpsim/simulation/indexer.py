@@ -30,7 +30,8 @@ Handler = Callable[[Any, int], None]
 class Burden:
     """What each account paid and bore so far, quote units, indexed by account.
 
-    `adl_notional` is what was closed by deleveraging, at the mark; `adl_haircut` what that cost against it.
+    `adl_notional` is what was closed by deleveraging, at the mark; `adl_haircut` what that cost against it;
+    `adl_profit` the unrealised profit of what was closed, paid out or not.
     """
 
     NAMES = (
@@ -40,6 +41,7 @@ class Burden:
         "liquidated_notional",
         "adl_notional",
         "adl_haircut",
+        "adl_profit",
         "socialised",
     )
 
@@ -50,6 +52,7 @@ class Burden:
         self.liquidated_notional: FloatArray = np.zeros(1024)
         self.adl_notional: FloatArray = np.zeros(1024)
         self.adl_haircut: FloatArray = np.zeros(1024)
+        self.adl_profit: FloatArray = np.zeros(1024)
         self.socialised: FloatArray = np.zeros(1024)
 
     def reserve(self, rows: int) -> None:
@@ -213,6 +216,9 @@ class Indexer:
             before, entry = self.accounts.size_wad[market][account], self.accounts.entry_wad[market][account]
             a_seen = self.accounts.seen[market][account][0]
             before, entry = truncated(before * seen[0], a_seen), truncated(entry * seen[0], a_seen)
+        if account != event.bankrupt and before:
+            profit = (before * state.mark // WAD - entry) * abs(event.size) // abs(before)
+            self.burden.adl_profit[account] += max(profit, 0) / WAD
         left = before + event.size
         kept = truncated(entry * left, before) if left else 0
         if not event.size:
@@ -258,6 +264,9 @@ class Indexer:
         if event.a != state.a[side]:
             worth = (1.0 - event.a / state.a[side]) * (state.mark / WAD)
             self.burden.adl_notional[:rows] += held * worth
+            profit = self.accounts.profits(self.states, time)[market]
+            profit = np.where(held > 0, np.maximum(profit, 0.0), 0.0)
+            self.burden.adl_profit[:rows] += profit * (1.0 - event.a / state.a[side])
             self.burden.adl_haircut[:rows] += held * (paid + (worth if side == LONG else -worth))
         else:
             self.burden.socialised[:rows] += held * paid

@@ -144,6 +144,7 @@ def _accounts(simulation: Simulation) -> pl.DataFrame:
         "liquidated_notional": burden.liquidated_notional[rows],
         "adl_notional": burden.adl_notional[rows],
         "adl_haircut": burden.adl_haircut[rows],
+        "adl_profit": burden.adl_profit[rows],
         "socialised": burden.socialised[rows],
         "leverage": [simulation.cast.leverage_of(owner) for owner in accounts.owners[1:count]],
     }

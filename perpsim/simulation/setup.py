@@ -20,6 +20,7 @@ from perpsim.agents.pump import ThinMarketPump
 from perpsim.agents.stakers import FundStakers
 from perpsim.agents.takeover import SelfTrader
 from perpsim.agents.traders import LeveragedTraders
+from perpsim.agents.treasury import Treasury
 from perpsim.agents.withdrawal import MarginWithdrawer
 from perpsim.chain import COIN, GWEI, Chain, FeeMarket, Interface, Log, Receipt, Tx, open_chain
 from perpsim.deleveraging.policies import policy_named
@@ -80,6 +81,8 @@ class Cast:
     crowds: list[Crowd]
     lists: list[ListBook | None]
     logs: list[Log] = field(default_factory=list)
+    #: who sweeps fees, where anybody does
+    treasury: list[Treasury] = field(default_factory=list)
     #: accounts of arbitrageurs, who do outside the opposite of what they do here
     hedged: set[int] = field(default_factory=set)
     _keepers_by_account: dict[int, Desked] = field(default_factory=dict)
@@ -87,7 +90,7 @@ class Cast:
     @property
     def populations(self) -> list[Population]:
         """All but the oracle, in the order in which they are asked."""
-        return [*self.crowds, self.keepers]
+        return [*self.crowds, self.keepers, *self.treasury]
 
     @property
     def roles(self) -> list[str]:
@@ -285,7 +288,12 @@ def _cast(
         [_listing(scenario, market, book) for market, book in enumerate(lists)],
     )
     reporter = Reporter(agents.oracle, desks, chain.account(REPORTER).address, seconds)
-    return Cast(oracle=reporter, keepers=keepers, crowds=crowds, lists=lists)
+    cast = Cast(oracle=reporter, keepers=keepers, crowds=crowds, lists=lists)
+    hours = scenario.fund.sweep_hours
+    if hours:
+        blocks = max(1, round(hours * 3600 / seconds))
+        cast.treasury.append(Treasury(desks, chain.account(BANK).address, blocks))
+    return cast
 
 
 _ATTACKERS: dict[str, type[AnAttacker]] = {

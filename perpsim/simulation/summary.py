@@ -10,7 +10,7 @@ from typing import Any
 
 from perpsim.agents.keepers import Desked
 from perpsim.scenarios import Expectation
-from perpsim.simulation import crowd_figures
+from perpsim.simulation import crowd_figures, market_figures
 from perpsim.simulation.ledger import Ledger, Row
 from perpsim.simulation.metrics import Metrics
 from perpsim.simulation.runner import Simulation
@@ -172,6 +172,7 @@ def summarise(
         "fund": {**fund_figures(ledger, metrics), "books": simulation.vault_books()},
         **loss_figures(ledger, burdened),
         "fees": simulation.gas.figures(),
+        "markets": market_figures.markets(simulation),
         "keepers": keeper_figures(simulation.keepers),
         "warnings": simulation.warner.summary(metrics.column("time"), metrics.column("fund")),
         "invariants": {
@@ -182,6 +183,7 @@ def summarise(
         "contracts": simulation.protocol.addresses(),
         "parameters": scenario.model_dump(mode="json"),
     }
+    summary["adl"] |= market_figures.deleveraging(simulation)
     cast = simulation.cast
     if cast.baskets:
         summary["baskets"] = crowd_figures.baskets(simulation)
