@@ -7,12 +7,13 @@ import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.request import Request, urlopen
 
 import pytest
 from chain_sources import counter
 from test_engines import START, scenario
 
-from perpsim.chain import EngineError, Tx, account, open_chain
+from perpsim.chain import EngineError, FeeMarket, Tx, account, open_chain
 from perpsim.chain.web3_engine import NodeChain
 
 CODEC = counter().interface.functions
@@ -32,6 +33,18 @@ def anvil(*options):
         time.sleep(0.1)
     process.terminate()
     raise RuntimeError("anvil does not start")
+
+
+def requests_to(url):
+    """Plain requests to a node: `ask(method, *params)`."""
+
+    def ask(method, *params):
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        request = Request(url, body, {"Content-Type": "application/json"})
+        with urlopen(request, timeout=20) as response:
+            return json.load(response)["result"]
+
+    return ask
 
 
 @needs_anvil
@@ -105,3 +118,52 @@ def test_something_that_is_no_node_is_one_clear_line(monkeypatch, reply, words):
     finally:
         server.shutdown()
         server.server_close()
+
+
+@needs_anvil
+def test_anvil_moves_the_base_fee_as_we_do():
+    process, url = anvil("--base-fee", "10000000000", "--gas-limit", "1000000", "--no-mining")
+    try:
+        ask = requests_to(url)
+        sender, other = ask("eth_accounts")[:2]
+        for count in (0, 1, 23, 24, 40, 47, 47, 3, 0):
+            for _ in range(count):
+                ask("eth_sendTransaction", {"from": sender, "to": other, "value": "0x1", "gas": "0x5208"})
+            ask("evm_mine")
+        blocks = [ask("eth_getBlockByNumber", hex(number), False) for number in range(1, 10)]
+        fees, used, limits = (
+            [int(block[key], 16) for block in blocks] for key in ("baseFeePerGas", "gasUsed", "gasLimit")
+        )
+        assert max(used) > limits[0] // 2 > min(used)
+        for block in range(8):
+            assert fees[block + 1] == FeeMarket().next_base_fee(fees[block], used[block], limits[block])
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@needs_anvil
+def test_a_node_charges_by_itself_and_the_queue_is_ours():
+    process, url = anvil("--timestamp", str(START - 1))
+    try:
+        with pytest.raises(EngineError, match="charges for gas by itself"):
+            open_chain(url, timestamp=START, base_fee=1)
+        with open_chain(url, timestamp=START) as chain:
+            owner = account(1).address
+            target = chain.deploy(counter(), 5, sender=account(0).address)
+            first = chain.nonce(owner)
+            data = CODEC["count"].encode()
+            later = chain.submit(Tx(owner, target, data, 100_000, tip=9, nonce=first + 1))
+            gap = chain.submit(
+                Tx(owner, target, data, 100_000, tip=9, nonce=first + 3, expires=chain.next_number)
+            )
+            now = chain.submit(Tx(owner, target, data, 100_000, tip=1, nonce=first))
+            again = chain.submit(Tx(owner, target, data, 100_000, tip=1, nonce=first))
+            block, receipts = chain.mine(START + 12)
+            assert [receipt.tx_id for receipt in receipts] == [now, later, again]
+            assert receipts[2].reason == "rejected: replacement bids less than 10 % more"
+            assert [tx.id for tx in chain.expired] == [gap]
+            assert (block.waiting, block.expired, chain.fees.total) == (0, 1, 0)
+    finally:
+        process.terminate()
+        process.wait()
