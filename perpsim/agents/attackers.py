@@ -108,12 +108,15 @@ class AnAttacker(ABC):
         step = min(size, abs(held)) * (-1 if held > 0 else 1)
         return self.buy(row, step * view.mark, view, reduce_only=True) if step else []
 
-    def trade_outside(self, notional: float, view: View) -> None:
-        """Buy for `notional` elsewhere, below 0: sell."""
+    def buy_outside(self, notional: float, view: View) -> None:
+        """Buy for `notional` elsewhere."""
         if notional:
-            self.stock += self._outside.trade(self.config.market, view.block, notional)
+            self.stock += self._outside.buy(self.config.market, view.block, notional)
             self.cash -= notional
 
     def sell_outside(self, part: float, view: View) -> None:
         """Sell `part` of the outside stock."""
-        self.trade_outside(-part * self.stock * view.price(0), view)
+        size = part * self.stock
+        if size:
+            self.cash += self._outside.sell(self.config.market, view.block, size)
+            self.stock -= size

@@ -35,7 +35,7 @@ class ThinMarketPump(AnAttacker):
         dump = config.build_blocks + config.hold_blocks
         txs: list[Tx] = []
         if age < config.build_blocks:
-            self.trade_outside(config.outside, view)
+            self.buy_outside(config.outside, view)
             txs += self._build(view)
         else:
             self._full = self._paid

@@ -46,7 +46,7 @@ class SelfTrader(AnAttacker):
             return [self._desk.cancel_all(self.members.addresses[SHORT], _CANCEL)]
         if self.stage == SQUEEZE:
             if self.size(SHORT, view) and view.block < self._until:
-                self.trade_outside(config.outside, view)
+                self.buy_outside(config.outside, view)
                 txs = self.buy(LONG, config.chase, view) if config.chase else []
                 return txs + self.drain(SHORT, view, _WORTHWHILE * config.capital_short)
             self.stage = EXIT

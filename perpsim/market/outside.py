@@ -55,15 +55,21 @@ class Outside:
         if market in self._flow:
             self._flow[market] += notional
 
-    def trade(self, market: int, block: int, notional: float) -> float:
-        """Buy for `notional` outside (below 0: sell); the base units that brings, at the mean of the price
+    def buy(self, market: int, block: int, notional: float) -> float:
+        """Buy for `notional` (quote units) outside; the base units that brings, at the mean of the price
         before and after it."""
-        price = float(self.paths[market, block])
-        impact = self._impacts.get(market)
-        if impact is not None:
-            price *= math.exp(impact.per_million * notional / 2e6)
         self.flow(market, notional)
-        return notional / price
+        return notional / (float(self.paths[market, block]) * self._half_way(market, notional))
+
+    def sell(self, market: int, block: int, size: float) -> float:
+        """Sell `size` (base units) outside; the quote units that brings."""
+        worth = size * float(self.paths[market, block])
+        self.flow(market, -worth)
+        return worth * self._half_way(market, -worth)
+
+    def _half_way(self, market: int, notional: float) -> float:
+        impact = self._impacts.get(market)
+        return 1.0 if impact is None else math.exp(impact.per_million * notional / 2e6)
 
     def close(self, block: int) -> None:
         """The block is over: settle the price of the next one."""

@@ -2,98 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from crowd_world import PRICE, ROWS, members, rng, views
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perpsim.agents.arbitrageurs import IndexArbitrageurs
-from perpsim.agents.base import Members, View
 from perpsim.agents.desk import IOC, POST_ONLY, Desk, Grid
 from perpsim.agents.flow import MomentumTraders, NoiseTraders
 from perpsim.agents.makers import MarketMakers
 from perpsim.agents.oracle import Reporter
 from perpsim.agents.traders import LeveragedTraders
-from perpsim.chain import Tx
 from perpsim.scenarios import Arbitrageurs, Makers, Momentum, Noise, Oracle, Traders
-from perpsim.simulation.runner import Simulation
 
 WAD = 10**18
-PRICE = 8_000.0
-ROWS = 20
-
-
-@pytest.fixture(scope="module")
-def world() -> Simulation:
-    from perpsim.scenarios.loading import load_scenario
-    from perpsim.simulation.command import build
-
-    return build(load_scenario("smoke"))
-
-
-@pytest.fixture
-def desk(world: Simulation) -> Desk:
-    from perpsim.simulation.setup import make_desk
-
-    return make_desk(world.scenario, world.protocol)
-
-
-@pytest.fixture
-def sent(world: Simulation) -> Callable[[list[Tx]], list[tuple[str, str, tuple[Any, ...]]]]:
-    """Transactions as (sender, function, arguments)."""
-    from eth_abi import decode
-
-    def read(txs: list[Tx]) -> list[tuple[str, str, tuple[Any, ...]]]:
-        found = []
-        for tx in txs:
-            for contract in world.protocol.contracts:
-                function = contract.interface.functions_by_selector.get(tx.data[:4])
-                if contract.address == tx.to and function is not None:
-                    at = function.selectors.index(tx.data[:4])
-                    types = function.signatures[at].partition("(")[2][:-1]
-                    found.append(
-                        (tx.sender, function.name, decode(types.split(",") if types else [], tx.data[4:]))
-                    )
-        assert len(found) == len(txs)
-        return found
-
-    return read
-
-
-def members(count: int = 2) -> Members:
-    group = Members([f"0x{number:040x}" for number in range(1, count + 1)])
-    for number, address in enumerate(group.addresses, start=1):
-        assert group.opened(number, address)
-    return group
-
-
-def views(block: int = 100, price: float = PRICE, **changes: Any) -> list[View]:
-    fields: dict[str, Any] = {
-        "block": block,
-        "time": 1_700_000_000 + 12 * block,
-        "truth": np.full(block + 1, price),
-        "volatility": 0.0003,
-        "index": price,
-        "mark": price,
-        "index_time": 1_700_000_000 + 12 * block,
-        "bid": price - 1,
-        "ask": price + 1,
-        "equity": np.concatenate(([0.0], np.full(ROWS, 1e6))),
-        "maintenance": np.zeros(ROWS + 1),
-        "size": np.zeros(ROWS + 1),
-        "depth": (1e6, 1e6),
-        "underwater": np.array([], dtype=np.int64),
-        "coverage": 0.0,
-    }
-    return [View(**{**fields, **changes})]
-
-
-def rng(seed: int = 1) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 # makers

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
-from importlib import resources
 from typing import Any
 
 import pytest
+from crowd_world import two_markets
 
 from perpsim.errors import UserError
 from perpsim.scenarios.loading import validate
 from perpsim.simulation.command import build
 
 Table = dict[str, Any]
-
-ROLES = ("makers", "arbitrageurs", "momentum", "noise")
-#: a price that stays where it was
-CALM = [[10_000, 10_010, 9_990, 10_000]] * 4
-
-
-def two_markets() -> Table:
-    """The small scenario with its crash in market 0 and a calm market 1 beside it."""
-    text = (resources.files("perpsim") / "scenarios" / "smoke.toml").read_text()
-    table = tomllib.loads(text)
-    second = tomllib.loads(text)
-    table["markets"] += [{**second["markets"][0], "symbol": "ETH"}]
-    table["prices"] = [table["prices"], {**second["prices"], "knots": CALM}]
-    table["traders"] = [table["traders"], {**second["traders"], "market": 1}]
-    for role in ROLES:
-        table["agents"][role] = [table["agents"][role], {**second["agents"][role], "market": 1}]
-    table["checks"] = {"every": 20, "window": 0}
-    return table
 
 
 @pytest.fixture(scope="module")
