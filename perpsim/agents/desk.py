@@ -17,6 +17,9 @@ _GAS_CANCEL = 1_500_000
 _GAS_SMALL = 400_000
 _GAS_LIQUIDATION = 6_000_000
 _GAS_VAULT = 800_000
+# The most that one call of a batch may use, and what a batch uses besides.
+_GAS_BATCHED = 1_500_000
+_GAS_BATCH = 200_000
 # Bid for a list (wei per gas): it must run ahead of its block, also of those who wait from earlier ones, or
 # an account that moves in between is no longer where the list has it.
 _AHEAD = 1
@@ -189,3 +192,17 @@ class VaultDesk:
         """Redeem so many shares of the request."""
         data = self._redeem(shares, sender, sender)
         return Tx(sender, self._vault, data, _GAS_VAULT, arrival=arrival)
+
+
+class Batcher:
+    """A keeper's contract that liquidates several accounts in one transaction."""
+
+    def __init__(self, address: str, interface: Interface) -> None:
+        self.address = address
+        self._liquidate_many = interface.functions["liquidate_many"].encode
+
+    def liquidate_many(self, sender: str, targets: Sequence[tuple[int, int, bool]], arrival: float) -> Tx:
+        """Liquidate as much as the rules want of each (account, market, whether to deleverage)."""
+        data = self._liquidate_many(list(targets), _GAS_BATCHED)
+        gas = _GAS_BATCH + len(targets) * (_GAS_BATCHED * 64 // 63 + 10_000)
+        return Tx(sender, self.address, data, gas, arrival=arrival)

@@ -1,139 +1,45 @@
-"""Keepers. What one does is a pure function of what it sees, which a live bot may use.
-
-A strategy chooses whom to liquidate. Where the market deleverages by list, `plan` makes of it what to send:
-a bankrupt account that neither book nor fund can finish gets a list, opened at the end of one block and
-handed in at the very beginning of the next, so that the market is frozen for nobody else's transaction, or,
-where the list is too long for a block, of the next few.
-"""
+"""Keepers as a population: each with its lag, its place in the line, its bids and its outages. What one does
+is decided in `perpsim.agents.keeper_policies`."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import count
 
 import numpy as np
 
-from perpsim.agents.base import FloatArray, IntArray, View, Views
-from perpsim.agents.desk import Desk
+from perpsim.agents.base import View, Views
+from perpsim.agents.desk import Batcher, Desk
+from perpsim.agents.keeper_bids import Bid, Toll, ahead
+from perpsim.agents.keeper_policies import (
+    GAS_LOST,
+    GAS_WON,
+    Call,
+    Frozen,
+    Known,
+    ListRules,
+    Move,
+    Plan,
+    Rewards,
+    Rules,
+    Sight,
+    Waiting,
+    decide,
+)
 from perpsim.agents.listing import Step
 from perpsim.chain import Tx
-from perpsim.scenarios import Keeper
-from perpsim.simulation.market_state import OpenList
+from perpsim.scenarios import EscalatingBid, Keeper
 
-
-@dataclass(frozen=True)
-class Sight:
-    """What a keeper sees in a market of the accounts under maintenance margin; arrays run in parallel, quote
-    units.
-
-    `coverage` is what the fund would pay for the market, `open_list` the list for which the market is frozen,
-    `open_equity` what its account is worth; until `by_index_until` (seconds) no list can be opened.
-    """
-
-    block: int
-    ids: IntArray
-    equity: FloatArray
-    maintenance: FloatArray
-    notional: FloatArray
-    coverage: float
-    time: int = 0
-    open_list: OpenList | None = None
-    open_equity: float = 0.0
-    by_index_until: int = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to do for a keeper."""
-        return not self.ids.size and self.open_list is None
-
-
-_CALM = Sight(-1, np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), np.zeros(0), 0.0)
-
-
-@dataclass(frozen=True)
-class Call:
-    """One liquidation to send."""
-
-    account: int
-    with_deleverage: bool
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a keeper sends in a block: liquidations, and what it does about lists.
-
-    `opens`: the account to open a list for, 0 for none. `completes`, `ends`: the list that is open.
-    """
-
-    calls: list[Call]
-    opens: int = 0
-    completes: bool = False
-    ends: bool = False
-
-
-Policy = Callable[[Sight, Keeper], list[Call]]
-
-
-def greedy(sight: Sight, keeper: Keeper) -> list[Call]:
-    """Everything there is, the largest first: the reward grows with notional."""
-    return _calls(sight, keeper, np.argsort(-sight.notional, kind="stable"))
-
-
-def racer(sight: Sight, keeper: Keeper) -> list[Call]:
-    """Whatever is closest to bankruptcy first: there the time left is shortest."""
-    ratio = sight.equity / np.maximum(sight.maintenance, 1e-9)
-    return _calls(sight, keeper, np.argsort(ratio, kind="stable"))
-
-
-def threshold(sight: Sight, keeper: Keeper) -> list[Call]:
-    """Only positions from `min_notional` up, and of those only half, so as to lose fewer races."""
-    order = np.argsort(-sight.notional, kind="stable")
-    worth = order[sight.notional[order] >= keeper.min_notional]
-    return _calls(sight, keeper, worth[(sight.ids[worth] + sight.block) % 2 == 0])
-
-
-def _calls(sight: Sight, keeper: Keeper, order: IntArray) -> list[Call]:
-    """Calls for the rows in `order`; deleveraging is asked for where the fund cannot pay the loss."""
-    chosen = order[sight.notional[order] >= keeper.min_notional][: keeper.max_per_block]
-    return [Call(int(sight.ids[row]), bool(sight.coverage < -sight.equity[row])) for row in chosen]
-
-
-@dataclass(frozen=True)
-class ListRules:
-    """Positions from `list_from` (quote units) up need a list. It belongs to the keeper who has opened it;
-    when nothing came of it for `turn` seconds others go on with it, too."""
-
-    list_from: float
-    turn: int
-
-
-def plan(sight: Sight, keeper: Keeper, address: str, rules: ListRules) -> Plan:
-    """What the keeper at `address` does in a market that deleverages by list."""
-    calls = POLICIES[keeper.strategy](sight, keeper)
-    found, completes = sight.open_list, False
-    if found is not None:
-        if sight.time >= found.deadline or sight.open_equity >= 0:
-            return Plan([], ends=True)
-        completes = address == found.keeper or sight.time > found.moved + rules.turn
-        if found.moved > found.opened:
-            # It is handed in in parts: the market stays frozen for a while.
-            return Plan([], completes=completes)
-        # Whoever opened it is expected to be done before anything else in this block.
-        calls = [call for call in calls if call.account != found.account]
-    if sight.time < sight.by_index_until:
-        return Plan(calls, completes=completes)
-    notional = dict(zip(sight.ids.tolist(), sight.notional.tolist()))
-    needy = [call for call in calls if call.with_deleverage and notional[call.account] >= rules.list_from]
-    opens = needy[0].account if needy else 0
-    return Plan([call for call in calls if call.account != opens], opens, completes)
-
-
-POLICIES: dict[str, Policy] = {"greedy": greedy, "racer": racer, "alternate": threshold}
 # When a keeper's transactions reach the builder within a block: racers pay for short lines.
-_ARRIVALS = {"greedy": (0.3, 0.9), "racer": (0.05, 0.4), "alternate": (0.3, 0.9)}
+_ARRIVALS = {"racer": (0.05, 0.4)}
+_ARRIVAL = (0.3, 0.9)
 _FIRST, _LAST = 0.0, 0.99
+# Blocks after which a keeper gives half the weight to what it has seen.
+_MEMORY = 300
+# How much the latest figure of gas counts beside all earlier ones.
+_LATEST = 0.1
 
 
 @dataclass(frozen=True)
@@ -146,28 +52,95 @@ class Listing:
 
 
 @dataclass
-class Record:
-    """How a keeper has fared. `reward` in quote units, `gas_used` in gas."""
+class Sending:
+    """A transaction of a keeper on its way. `calls` is empty for what concerns lists. `since`: the block in
+    which it was sent at first, `seen`: the block at whose beginning things were as it saw them."""
 
-    transactions: int = 0
-    won: int = 0
-    reverted: int = 0
-    reward: float = 0.0
-    gas_used: int = 0
+    tx: Tx
+    calls: tuple[Call, ...]
+    since: int
+    seen: int
+
+    @property
+    def bid(self) -> Bid:
+        """What it bids."""
+        return Bid(self.tx.tip, self.tx.max_fee)
+
+
+class Experience:
+    """What a keeper has learnt from its own receipts; what is long ago counts less and less."""
+
+    def __init__(self) -> None:
+        self.gas_won, self.gas_lost = GAS_WON, GAS_LOST
+        self._won = self._all = 0.0
+        self._block = 0
+
+    def add(self, block: int, won: bool, gas: float) -> None:
+        """A call that has run in a block, and its gas."""
+        self._fade(block)
+        self._all += 1
+        if won:
+            self._won += 1
+            self.gas_won += _LATEST * (gas - self.gas_won)
+        else:
+            self.gas_lost += _LATEST * (gas - self.gas_lost)
+
+    def chance(self, block: int) -> float:
+        """How likely a call is to close something: one in two for who has seen none lately."""
+        self._fade(block)
+        return (self._won + 1) / (self._all + 2)
+
+    def _fade(self, block: int) -> None:
+        if block > self._block:
+            kept = 0.5 ** ((block - self._block) / _MEMORY)
+            self._won, self._all, self._block = self._won * kept, self._all * kept, block
 
 
 @dataclass
 class Desked:
-    """A keeper at work: its settings, address, account and record."""
+    """A keeper at work: its settings, address and account, the contract that carries its batches, the next
+    nonce of its address, transactions on their way, accounts that it has seen under water, how many
+    transactions it has sent and how often it has replaced one."""
 
     config: Keeper
     address: str
     account: int = 0
-    record: Record = field(default_factory=Record)
+    batcher: Batcher | None = None
+    nonce: int = 0
+    waiting: list[Sending] = field(default_factory=list)
+    found: set[int] = field(default_factory=set)
+    sent: int = 0
+    replaced: int = 0
+    experience: Experience = field(default_factory=Experience)
 
     def out(self, block: int) -> bool:
         """Whether the keeper is down in this block."""
         return any(outage.start <= block < outage.end for outage in self.config.outages)
+
+    @property
+    def numbers(self) -> bool:
+        """Whether it gives its transactions nonces."""
+        return isinstance(self.config.fee, EscalatingBid)
+
+    def send(self, sending: Sending, replaces: bool = False) -> None:
+        """Note a transaction as on its way; with `replaces` instead of the one with its nonce."""
+        if replaces:
+            old = next(one for one in self.waiting if one.tx.nonce == sending.tx.nonce)
+            self.waiting.remove(old)
+            sending.since = old.since
+            self.replaced += 1
+        else:
+            self.sent += 1
+        self.waiting.append(sending)
+
+    def known(self, block: int) -> Known:
+        """What it knows when the block `block` is to come."""
+        own = [
+            Waiting(sending.calls, sending.bid, sending.tx.nonce) for sending in self.waiting if sending.calls
+        ]
+        learnt = self.experience
+        chance = learnt.chance(block)
+        return Known(self.address, block, self.nonce, tuple(own), chance, learnt.gas_won, learnt.gas_lost)
 
 
 class Keepers:
@@ -176,82 +149,123 @@ class Keepers:
     role = "keeper"
 
     def __init__(
-        self, keepers: list[Desked], desks: Sequence[Desk], listings: Sequence[Listing | None]
+        self,
+        keepers: list[Desked],
+        desks: Sequence[Desk],
+        listings: Sequence[Listing | None],
+        rewards: Sequence[Rewards],
     ) -> None:
         self.keepers = keepers
         self.by_address = {keeper.address: keeper for keeper in keepers}
+        for keeper in keepers:
+            if keeper.batcher is not None:
+                self.by_address[keeper.batcher.address] = keeper
         #: whether they ask for deleveraging at all
         self.deleverage = True
         self._desks = desks
         self._listings = listings
+        self._rules = [
+            Rules(terms, None if listing is None else listing.rules)
+            for terms, listing in zip(rewards, listings)
+        ]
         longest = max([keeper.config.lag_blocks for keeper in keepers], default=1)
-        self._seen: deque[list[Sight]] = deque(maxlen=max(longest, 1))
+        self._seen: deque[Sight] = deque(maxlen=max(longest, 1))
 
     def update(self, rng: np.random.Generator, views: Views) -> list[Tx]:
         """Liquidations of all keepers, and lists."""
-        self._seen.append([look(view) for view in views])
-        if all(sight.empty for sights in self._seen for sight in sights):
+        self._seen.append(look(views, self._rules))
+        if all(sight.empty for sight in self._seen):
             return []
         draws = rng.random(len(self.keepers))
+        first, frozen = views[0], [_frozen(view) for view in views]
+        toll = Toll(first.base_fee, first.coin_price)
         txs: list[Tx] = []
         for keeper, draw in zip(self.keepers, draws):
             back = max(keeper.config.lag_blocks, 1)
-            if keeper.out(views[0].block) or len(self._seen) < back:
+            if keeper.out(first.block) or len(self._seen) < back:
                 continue
-            for market, view in enumerate(views):
-                # What became of its own transactions a keeper knows at once.
-                sight = replace(self._seen[-back][market], **_lists(view))
-                if not sight.empty:
-                    txs += self._send(keeper, market, self._plan(keeper, market, sight), float(draw), view)
+            # What became of its own transactions a keeper knows at once, and everybody what gas costs.
+            sight = replace(self._seen[-back], time=first.time, frozen=frozen, toll=toll)
+            if sight.empty:
+                continue
+            if not self.deleverage:
+                sight = replace(sight, coverage=[np.inf] * len(views))
+            keeper.found.update(sight.ids.tolist())
+            plan = decide(sight, keeper.config, keeper.known(first.block))
+            txs += self._transactions(keeper, plan, float(draw), sight, views)
         return txs
 
-    def _plan(self, keeper: Desked, market: int, sight: Sight) -> Plan:
-        listing = self._listings[market]
-        if listing is None or not self.deleverage:
-            calls = POLICIES[keeper.config.strategy](sight, keeper.config)
-            return Plan([Call(call.account, call.with_deleverage and self.deleverage) for call in calls])
-        return plan(sight, keeper.config, keeper.address, listing.rules)
+    def _transactions(
+        self, keeper: Desked, plan: Plan, draw: float, sight: Sight, views: Views
+    ) -> Iterator[Tx]:
+        """The transactions of a plan, noted as on their way."""
+        early, late = _ARRIVALS.get(keeper.config.strategy, _ARRIVAL)
+        block = views[0].block
+        for send in plan.sends:
+            tx = self._liquidation(keeper, send.calls, early + (late - early) * draw)
+            _price(tx, send.bid)
+            tx.nonce, tx.expires = send.nonce, send.expires
+            keeper.send(Sending(tx, send.calls, block, sight.block), send.replaces)
+            yield tx
+        used = {sending.tx.nonce for sending in keeper.waiting}
+        numbers = (number for number in count(keeper.nonce) if number not in used)
+        for move in plan.moves:
+            for tx in self._about_list(keeper, move, plan.bid or Bid(0, None), draw, views[move.market]):
+                tx.expires = block + keeper.config.patience
+                if keeper.numbers:
+                    tx.nonce = next(numbers)
+                keeper.send(Sending(tx, (), block, sight.block))
+                yield tx
 
-    def _send(self, keeper: Desked, market: int, chosen: Plan, draw: float, view: View) -> list[Tx]:
-        early, late = _ARRIVALS[keeper.config.strategy]
-        arrival = early + (late - early) * draw
-        desk, listing, address = self._desks[market], self._listings[market], keeper.address
-        txs = [desk.liquidate(address, call.account, call.with_deleverage, arrival) for call in chosen.calls]
-        if chosen.opens:
-            txs.append(desk.open_list(address, chosen.opens, _LAST + (1 - _LAST) * draw))
-        if chosen.ends:
-            txs.append(desk.end_list(address, _FIRST))
-        if chosen.completes and listing is not None and view.open_list is not None:
+    def _liquidation(self, keeper: Desked, calls: Sequence[Call], arrival: float) -> Tx:
+        if keeper.batcher is not None:
+            targets = [(call.account, call.market, call.with_deleverage) for call in calls]
+            return keeper.batcher.liquidate_many(keeper.address, targets, arrival)
+        (call,) = calls
+        desk = self._desks[call.market]
+        return desk.liquidate(keeper.address, call.account, call.with_deleverage, arrival)
+
+    def _about_list(self, keeper: Desked, move: Move, bid: Bid, draw: float, view: View) -> Iterator[Tx]:
+        desk, listing, address = self._desks[move.market], self._listings[move.market], keeper.address
+        if move.opens:
+            tx = desk.open_list(address, move.opens, _LAST + (1 - _LAST) * draw)
+            # At the end of the block, after those who tip.
+            yield _price(tx, Bid(0, bid.max_fee))
+        if move.ends:
+            yield _price(desk.end_list(address, _FIRST), bid)
+        if move.completes and listing is not None and view.open_list is not None:
             account = view.open_list.account
             for step in listing.steps(account, view.time):
-                txs.append(step.tx(desk, address, account, _FIRST))
-        return txs
+                yield _price(step.tx(desk, address, account, _FIRST), ahead(bid))
 
 
-def look(view: View) -> Sight:
-    """The accounts with a position that are under their maintenance margin at the start of a block."""
-    ids = view.underwater
-    if ids.size:
-        ids = ids[view.size[ids] != 0]
-    if not ids.size and view.open_list is None:
-        return _CALM
+def _price(tx: Tx, bid: Bid) -> Tx:
+    tx.tip, tx.max_fee = bid.tip, bid.max_fee
+    return tx
+
+
+def look(views: Views, rules: Sequence[Rules]) -> Sight:
+    """The positions of accounts that are under their maintenance margin at the start of a block."""
+    first, frozen = views[0], [_frozen(view) for view in views]
+    under = [view.underwater[view.size[view.underwater] != 0] for view in views]
+    ids = np.concatenate(under)
+    notional = [np.abs(view.size[rows]) * view.mark for view, rows in zip(views, under)]
     return Sight(
-        block=view.block,
+        block=first.block,
         ids=ids,
-        equity=view.equity[ids],
-        maintenance=view.maintenance[ids],
-        notional=np.abs(view.size[ids]) * view.mark,
-        coverage=view.coverage,
-        **_lists(view),
+        markets=np.repeat(np.arange(len(views)), [rows.size for rows in under]),
+        equity=first.equity[ids],
+        maintenance=first.maintenance[ids],
+        notional=np.concatenate(notional),
+        coverage=[view.coverage for view in views],
+        rules=rules,
+        frozen=frozen,
+        time=first.time,
     )
 
 
-def _lists(view: View) -> dict[str, Any]:
-    """What concerns lists in a `Sight`."""
+def _frozen(view: View) -> Frozen:
+    """How a market stands with lists."""
     found = view.open_list
-    return {
-        "time": view.time,
-        "open_list": found,
-        "open_equity": float(view.equity[found.account]) if found is not None else 0.0,
-        "by_index_until": view.by_index_until,
-    }
+    worth = float(view.equity[found.account]) if found is not None else 0.0
+    return Frozen(found, worth, view.by_index_until)

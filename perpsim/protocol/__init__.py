@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perpsim.protocol.contract import Contract
-from perpsim.protocol.deploy import DEPLOYER, Protocol, deploy, set_deleverage
+from perpsim.protocol.deploy import DEPLOYER, Protocol, deploy, deploy_keeper_batch, set_deleverage
 from perpsim.protocol.params import (
     BY_INDEX,
     DEFAULT_TIERS,
@@ -39,6 +39,7 @@ __all__ = [
     "Tier",
     "VaultParams",
     "deploy",
+    "deploy_keeper_batch",
     "scaled",
     "set_deleverage",
     "wad",

@@ -169,6 +169,16 @@ def set_deleverage(protocol: Protocol, market: int, terms: DeleverageParams) -> 
     )
 
 
+def deploy_keeper_batch(
+    protocol: Protocol, owner: str, name: str = "KeeperBatch", compiler: Compiler | None = None
+) -> Contract:
+    """A contract that liquidates for the keeper `owner`, several accounts in a transaction."""
+    artifact = (compiler or Compiler()).load("KeeperBatch")
+    args = (protocol.clearinghouse.address, protocol.liquidator.address, owner)
+    address = protocol.chain.deploy(artifact, *args, sender=protocol.owner)
+    return Contract(protocol.chain, name, address, artifact.interface)
+
+
 def _open_market(protocol: Protocol, number: int, market: MarketParams) -> None:
     protocol.parameters.transact(
         protocol.owner,

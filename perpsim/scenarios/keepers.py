@@ -26,7 +26,7 @@ class FixedBid(Model):
 class BaseFeeBid(Model):
     """What the base fee asks: pays up to `multiple` of it, and of that a tip of `tip` times the base fee."""
 
-    kind: Literal["base-fee"] = "base-fee"
+    kind: Literal["base-fee"]
     multiple: Annotated[float, Field(ge=1, le=100)] = 2.0
     tip: Annotated[float, Field(ge=0, le=100)] = 0.1
 
@@ -69,11 +69,12 @@ Strategy = Annotated[
 class Keeper(Model):
     """A liquidator. `min_notional` and `min_profit` in quote units; `patience`: for how many blocks beyond
     the first a transaction waits. `profit` and `batch` only send what promises `min_profit`; `batch` puts up
-    to `batch_size` calls into a transaction."""
+    to `batch_size` calls into a transaction. Without a `fee` it bids what the network's table of bids says
+    for keepers."""
 
     name: Name
     strategy: Strategy = "greedy"
-    fee: Fee = BaseFeeBid()
+    fee: Fee | None = None
     lag_blocks: Annotated[int, Field(ge=0, le=100)] = 1
     min_notional: NonNegative = 0.0
     min_profit: NonNegative = 0.0

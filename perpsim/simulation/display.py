@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from rich.console import Console
@@ -105,6 +105,9 @@ def print_summary(result: Result) -> None:
         table.add_row(name, value)
     console.print()
     console.print(table)
+    if keepers := summary["keepers"]["by_name"]:
+        console.print()
+        console.print(keeper_table(list(keepers.values()), unit))
     if result.verdict:
         console.print()
         console.print(Text(" ".join(result.verdict)), soft_wrap=True)
@@ -138,11 +141,38 @@ def _rows(summary: dict[str, Any], unit: str) -> list[tuple[str, str]]:
             f"{adl['count']:,} times ({adl['by_list']:,} by list), {money(adl['notional'])}, "
             f"{adl['accounts']:,} accounts reduced",
         ),
-        ("keepers", f"earned {money(keepers['profit'])}, used {keepers['gas']:,} gas"),
+        ("keepers", f"earned {money(keepers['reward'])}, paid {money(keepers['gas_cost'])} for gas"),
         ("invariants", f"checked {checks['checked']:,} times, {checks['violations']:,} violations"),
         ("digest", summary["digest"][:16]),
         ("time", f"{summary['wall_seconds']:.1f} s"),
     ]
+
+
+def keeper_table(rows: Sequence[Mapping[str, Any]], unit: str) -> Table:
+    """How each keeper fared: from the rows of keepers.parquet."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.caption = (
+        f"gas in millions, cost and profit in {unit}; under water: the accounts it served, before it came, "
+        "mean / worst in seconds"
+    )
+    table.caption_justify = "left"
+    table.add_column("keeper")
+    table.add_column("strategy", no_wrap=True)
+    counts = ("found", "sent", "won", "lost", "reverted", "dropped")
+    for head in (*counts, "gas", "cost", "profit", "under water"):
+        table.add_column(head, justify="right", no_wrap=head != "under water")
+    for row in rows:
+        wait = row["underwater_seconds"]
+        table.add_row(
+            row["name"],
+            row["strategy"],
+            *(f"{row[name]:,}" for name in counts),
+            f"{row['gas_used'] / 1e6:,.1f}",
+            f"{row['gas_cost']:,.0f}",
+            f"{row['profit']:,.0f}",
+            "" if wait is None else f"{wait:,.0f} / {row['underwater_worst']:,.0f}",
+        )
+    return table
 
 
 def _count(groups: Sequence[Any]) -> int:

@@ -21,6 +21,7 @@ TABLES = (
     "adl",
     "adl_rows",
     "keepers",
+    "keeper_txs",
     "warnings",
     "stakers",
 )

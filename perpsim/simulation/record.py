@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from perpsim.simulation.keeper_record import KEEPER_TXS, KEEPERS
 from perpsim.simulation.ledger import Row
 from perpsim.simulation.market_state import WAD
 from perpsim.simulation.runner import Simulation
@@ -65,16 +66,6 @@ _ADL_ROWS = {
     "key": pl.String,
     **{name: pl.Float64 for name in ("size", "taken", "notional", "haircut")},
 }
-_KEEPERS = {
-    "account": pl.Int64,
-    "name": pl.String,
-    "strategy": pl.String,
-    "transactions": pl.Int64,
-    "won": pl.Int64,
-    "reverted": pl.Int64,
-    "reward": pl.Float64,
-    "gas_used": pl.Int64,
-}
 
 _STAKERS = {
     "block": pl.Int64,
@@ -96,7 +87,8 @@ def tables(simulation: Simulation) -> dict[str, pl.DataFrame]:
         "liquidations": _frame(ledger.liquidations, _LIQUIDATIONS),
         "adl": _frame(ledger.adl, _ADL),
         "adl_rows": _frame(ledger.adl_rows, _ADL_ROWS),
-        "keepers": _frame(_keeper_rows(simulation), _KEEPERS),
+        "keepers": _frame(simulation.keeper_book.table(), KEEPERS),
+        "keeper_txs": _frame(simulation.keeper_book.rows, KEEPER_TXS),
         "warnings": simulation.warner.frame(),
         "stakers": _frame(simulation.vault_table.rows, _STAKERS),
     }
@@ -104,22 +96,6 @@ def tables(simulation: Simulation) -> dict[str, pl.DataFrame]:
 
 def _frame(rows: list[Row], schema: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _keeper_rows(simulation: Simulation) -> list[Row]:
-    return [
-        {
-            "account": keeper.account,
-            "name": keeper.config.name,
-            "strategy": keeper.config.strategy,
-            "transactions": keeper.record.transactions,
-            "won": keeper.record.won,
-            "reverted": keeper.record.reverted,
-            "reward": keeper.record.reward,
-            "gas_used": keeper.record.gas_used,
-        }
-        for keeper in simulation.keepers
-    ]
 
 
 def _accounts(simulation: Simulation) -> pl.DataFrame:

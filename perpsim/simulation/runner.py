@@ -21,6 +21,7 @@ from perpsim.simulation.eventlog import EventLog
 from perpsim.simulation.gas_market import GasMarket
 from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.invariants import Invariants
+from perpsim.simulation.keeper_record import KeeperBook
 from perpsim.simulation.ledger import SHARED, Ledger
 from perpsim.simulation.market_state import WAD
 from perpsim.simulation.metrics import Book, Metrics
@@ -68,6 +69,8 @@ class Simulation:
         self.vault_table = VaultTable(protocol.vault.address, ledger.token, lambda: ledger.pools[SHARED])
         self._follow()
         self.cast: Cast = prepare(scenario, protocol, self.counterparties, self.outside, rng)
+        self.keeper_book = KeeperBook(self.cast.keepers, self.cast.keeper_of)
+        self._follow_keepers()
         for lists in self.cast.lists:
             if lists is not None:
                 self.log.follow(protocol.liquidator.address, lists.handlers())
@@ -119,9 +122,12 @@ class Simulation:
         if self._capture is not None:
             self._capture.mined(time, receipts)
         self.gas.mined(receipts)
+        self.keeper_book.coin_price = views[0].coin_price
         self._take(block, time, receipts)
         self.vault_table.lapse(time)
         self._health = self.indexer.health(time)
+        self.keeper_book.left(lambda: [tx.id for tx in chain.queued], time)
+        self.keeper_book.watch(self._health.underwater, time)
         self._books = self._look()
         self.warner.block(block, time, self._health, block + 1 == self.scenario.clock.blocks)
         prices = self.outside.paths[:, block].tolist()
@@ -174,16 +180,11 @@ class Simulation:
 
     def _take(self, block: int, time: int, receipts: list[Receipt]) -> None:
         """Fold the logs of a block, and book what keepers' transactions came to."""
-        self.ledger.block = self.vault_table.block = block
-        keepers = self.cast.keepers.by_address
+        self.ledger.block = self.vault_table.block = self.keeper_book.block = block
         for receipt in receipts:
             if receipt.logs:
                 self.log.take(block, time, receipt.logs)
-            keeper = keepers.get(receipt.sender)
-            if keeper is not None:
-                keeper.record.transactions += 1
-                keeper.record.gas_used += receipt.gas_used
-                keeper.record.reverted += 1 - receipt.status
+            self.keeper_book.included(receipt, time)
 
     def _follow(self) -> None:
         """Say who hears of which events."""
@@ -192,7 +193,7 @@ class Simulation:
             log.contract(contract.address, contract.name, contract.interface)
         house = protocol.clearinghouse.address
         log.follow(house, self.indexer.clearinghouse_handlers())
-        log.follow(house, {"AccountOpened": self._opened, "RewardPaid": self._rewarded})
+        log.follow(house, {"AccountOpened": self._opened})
         if self.outside.moved:
             log.follow(house, {"Fill": self._flowed})
         for market, book in enumerate(protocol.books):
@@ -203,7 +204,14 @@ class Simulation:
         timeouts = [market.liquidation.adl_timeout for market in self.scenario.markets]
         log.follow(protocol.liquidator.address, self.indexer.liquidator_handlers(timeouts))
         log.follow(protocol.liquidator.address, self.ledger.liquidator_handlers())
-        log.follow(protocol.liquidator.address, {"Liquidated": self._liquidated})
+
+    def _follow_keepers(self) -> None:
+        """Say who hears of what keepers do, and name their contracts."""
+        protocol, book = self.protocol, self.keeper_book
+        for contract in self.cast.batchers:
+            self.log.contract(contract.address, contract.name, contract.interface)
+        self.log.follow(protocol.clearinghouse.address, {"RewardPaid": book.rewarded})
+        self.log.follow(protocol.liquidator.address, {"Liquidated": book.liquidated})
 
     def _opened(self, event: Any, time: int) -> None:
         self.cast.opened(event.account, event.owner)
@@ -212,16 +220,6 @@ class Simulation:
         """Who trades here is followed outside, but for those who do the opposite there."""
         if event.taker not in self.cast.hedged:
             self.outside.flow(event.market, event.size / WAD * (event.price / WAD))
-
-    def _rewarded(self, event: Any, time: int) -> None:
-        keeper = self.cast.keeper_of(event.account)
-        if keeper is not None:
-            keeper.record.reward += event.amount / WAD
-
-    def _liquidated(self, event: Any, time: int) -> None:
-        keeper = self.cast.keepers.by_address.get(event.keeper)
-        if keeper is not None and event.closed:
-            keeper.record.won += 1
 
     def coverage(self, market: int) -> float:
         """What the fund would pay for a market now, quote units: less than its books where a cap or the

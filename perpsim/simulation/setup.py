@@ -11,9 +11,10 @@ from perpsim.agents.arbitrageurs import IndexArbitrageurs
 from perpsim.agents.attackers import AnAttacker
 from perpsim.agents.base import Members, Population
 from perpsim.agents.baskets import MarketBaskets
-from perpsim.agents.desk import Desk, Grid, VaultDesk
+from perpsim.agents.desk import Batcher, Desk, Grid, VaultDesk
 from perpsim.agents.flow import MomentumTraders, NoiseTraders
-from perpsim.agents.keepers import Desked, Keepers, Listing, ListRules
+from perpsim.agents.keeper_policies import ListRules, Rewards
+from perpsim.agents.keepers import Desked, Keepers, Listing
 from perpsim.agents.makers import MarketMakers
 from perpsim.agents.oracle import Reporter
 from perpsim.agents.pump import ThinMarketPump
@@ -25,8 +26,8 @@ from perpsim.agents.withdrawal import MarginWithdrawer
 from perpsim.chain import COIN, GWEI, Chain, FeeMarket, Interface, Log, Receipt, Tx, open_chain
 from perpsim.deleveraging.policies import policy_named
 from perpsim.market.outside import Outside
-from perpsim.protocol import BY_INDEX, MAX_UINT, Contract, Protocol, deploy, wad
-from perpsim.scenarios import Network, Pump, Scenario, SelfTrade
+from perpsim.protocol import BY_INDEX, MAX_UINT, Contract, Protocol, deploy, deploy_keeper_batch, wad
+from perpsim.scenarios import Market, Network, Pump, Scenario, SelfTrade
 from perpsim.simulation.counterparties import Counterparties
 from perpsim.simulation.list_book import ListBook
 from perpsim.simulation.market_state import Schedule
@@ -74,12 +75,14 @@ class Cast:
     """Everyone who acts. `logs` are those of the set-up, the deployment's where the chain keeps them.
 
     `lists` has an entry for each market: what is known of its lists, None where it deleverages by index.
+    `batchers` are the contracts of keepers who have one.
     """
 
     oracle: Reporter
     keepers: Keepers
     crowds: list[Crowd]
     lists: list[ListBook | None]
+    batchers: list[Contract] = field(default_factory=list)
     logs: list[Log] = field(default_factory=list)
     #: who sweeps fees, where anybody does
     treasury: list[Treasury] = field(default_factory=list)
@@ -127,7 +130,9 @@ class Cast:
         """The exchange gave `owner` an account."""
         keeper = self.keepers.by_address.get(owner)
         if keeper is not None:
-            keeper.account = account
+            # That of its contract, where it has one: lists are completed from its own address.
+            if keeper.batcher is None or owner == keeper.batcher.address:
+                keeper.account = account
             self._keepers_by_account[account] = keeper
             return
         for crowd in self.crowds:
@@ -192,7 +197,8 @@ def prepare(
             txs += [desk.deposit(capital, address, 0.0) for address in crowd.members.addresses]
     for keeper in cast.keepers.keepers:
         if keeper.config.capital > 0:
-            txs.append(desk.deposit(keeper.config.capital, keeper.address, 0.0))
+            where = keeper.address if keeper.batcher is None else keeper.batcher.address
+            txs.append(desk.deposit(keeper.config.capital, where, 0.0))
     cast.logs = chain.logs(0)
     for receipt in _mine_all(chain, txs):
         cast.logs += receipt.logs
@@ -279,21 +285,44 @@ def _cast(
         group, market = members(FIRST_ATTACKER, count), attacker.market
         crowds.append(_ATTACKERS[attacker.kind](attacker, desks[market], group, outside, schedules[market]))
     lists = [_list_book(scenario, desk.market, counterparties) for desk in desks]
-    keepers = Keepers(
-        [
-            Desked(config, chain.account(FIRST_KEEPER + number).address)
-            for number, config in enumerate(agents.keepers)
-        ],
-        desks,
-        [_listing(scenario, market, book) for market, book in enumerate(lists)],
-    )
+    at_work, batchers = _keepers(scenario, protocol)
+    listings = [_listing(scenario, market, book) for market, book in enumerate(lists)]
+    keepers = Keepers(at_work, desks, listings, [_rewards(market) for market in scenario.markets])
     reporter = Reporter(agents.oracle, desks, chain.account(REPORTER).address, seconds)
-    cast = Cast(oracle=reporter, keepers=keepers, crowds=crowds, lists=lists)
+    cast = Cast(oracle=reporter, keepers=keepers, crowds=crowds, lists=lists, batchers=batchers)
     hours = scenario.fund.sweep_hours
     if hours:
         blocks = max(1, round(hours * 3600 / seconds))
         cast.treasury.append(Treasury(desks, chain.account(BANK).address, blocks))
     return cast
+
+
+def _keepers(scenario: Scenario, protocol: Protocol) -> tuple[list[Desked], list[Contract]]:
+    """The keepers, and the contracts of those who send batches."""
+    keepers, contracts = [], []
+    for number, config in enumerate(scenario.agents.keepers):
+        keeper = Desked(config, protocol.chain.account(FIRST_KEEPER + number).address)
+        if config.strategy == "batch":
+            contract = deploy_keeper_batch(protocol, keeper.address, f"KeeperBatch-{config.name}")
+            keeper.batcher = Batcher(contract.address, contract.interface)
+            contracts.append(contract)
+        keepers.append(keeper)
+    return keepers, contracts
+
+
+def _rewards(market: Market) -> Rewards:
+    """What keepers expect of a market's rules."""
+    rules = market.liquidation
+    return Rewards(
+        rate=rules.reward,
+        least=rules.reward_min,
+        most=rules.reward_max,
+        penalty=rules.penalty,
+        buffer=rules.buffer,
+        full_threshold=rules.full_threshold,
+        full_below=rules.full_below,
+        maintenance=market.tiers[0].maintenance,
+    )
 
 
 _ATTACKERS: dict[str, type[AnAttacker]] = {

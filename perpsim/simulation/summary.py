@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from perpsim.agents.keepers import Desked
 from perpsim.scenarios import Expectation
 from perpsim.simulation import crowd_figures, market_figures
 from perpsim.simulation.ledger import Ledger, Row
@@ -111,16 +110,6 @@ def loss_figures(ledger: Ledger, deleveraged_accounts: int) -> dict[str, Any]:
     }
 
 
-def keeper_figures(keepers: list[Desked]) -> dict[str, Any]:
-    """All keepers together: profit in quote units, gas in gas."""
-    return {
-        "profit": float(sum(keeper.record.reward for keeper in keepers)),
-        "gas": sum(keeper.record.gas_used for keeper in keepers),
-        "transactions": sum(keeper.record.transactions for keeper in keepers),
-        "reverted": sum(keeper.record.reverted for keeper in keepers),
-    }
-
-
 def compare(expected: list[Expectation], summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each expectation with the figure of this run beside it, and whether it lies within the bounds."""
     rows = []
@@ -173,7 +162,7 @@ def summarise(
         **loss_figures(ledger, burdened),
         "fees": simulation.gas.figures(),
         "markets": market_figures.markets(simulation),
-        "keepers": keeper_figures(simulation.keepers),
+        "keepers": simulation.keeper_book.figures(),
         "warnings": simulation.warner.summary(metrics.column("time"), metrics.column("fund")),
         "invariants": {
             "checked": invariants.checked,

@@ -13,7 +13,7 @@ from pyrevm import AccountInfo
 from support import Actor, fresh, plain_market
 from support.abi import Call
 
-from perpsim.protocol import Contract, ProtocolParams
+from perpsim.protocol import Contract, ProtocolParams, deploy_keeper_batch
 
 #: anyone may call it: it moves nothing but what is the caller's own, or what the state of an account permits
 ANYONE = "anyone"
@@ -103,6 +103,10 @@ MATRIX: dict[str, dict[str, Any]] = {
         "set_close_only": {"owner", "guardian"},
         "collect_treasury": {"owner"},
     },
+    "KeeperBatch": OWNABLE | {
+        "liquidate_many": {"owner"},
+        "withdraw": {"owner"},
+    },
     "Pricing": {},
     "Lens": {},
 }  # fmt: skip
@@ -124,6 +128,7 @@ CONTRACTS = (
     "book",
     "book of another market",
     "clearinghouse",
+    "keeper batch",
     "lens",
     "liquidator",
     "oracle",
@@ -159,6 +164,7 @@ class World:
         people = {role: exchange.actor(role) for role in PEOPLE if role != "deployer"}
         self.people: dict[str, Actor] = people | {"deployer": exchange.owner}
         people["user"].deposit(1_000)
+        self.batch = deploy_keeper_batch(exchange.protocol, exchange.owner.address)
         deployer = exchange.owner
         deployer.send(exchange.oracle, "set_reporter", people["reporter"].address, True)
         deployer.send(exchange.oracle, "set_reporter", deployer.address, False)
@@ -173,6 +179,7 @@ class World:
         self.addresses |= {
             "book": exchange.books[0].address,
             "book of another market": exchange.books[1].address,
+            "keeper batch": self.batch.address,
             "token": exchange.token.address,
             "oracle": peers["priceoracle"],
             "vault": peers["insurancevault"],
@@ -184,7 +191,8 @@ class World:
     @property
     def contracts(self) -> dict[str, Contract]:
         """Deployed contracts by the name of their source; of the books the first."""
-        found = {c.name: c for c in self.exchange.protocol.contracts if c.name != "Stablecoin"}
+        everything = (*self.exchange.protocol.contracts, self.batch)
+        found = {contract.name: contract for contract in everything if contract.name != "Stablecoin"}
         found.pop("OrderBook1")
         return {name.rstrip("0"): contract for name, contract in found.items()}
 

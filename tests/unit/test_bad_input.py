@@ -19,7 +19,7 @@ from support.exchange import DUST
 from support.lists import by_list, planned
 
 from perpsim.deleveraging.packing import pack_ids
-from perpsim.protocol import MAX_UINT, WAD, Contract, ProtocolParams, wad
+from perpsim.protocol import MAX_UINT, WAD, Contract, ProtocolParams, deploy_keeper_batch, wad
 
 #: bounds of the fields that values are packed into, as they are and as multiples of any tick and lot
 BOUNDS = (2**32, 2**64, 2**88, 2**95, 2**96, 2**127, 2**128, 2**160, 2**255 - 1, 2**255, MAX_UINT)
@@ -52,6 +52,7 @@ WORDLESS = {
     "InsuranceVault.previewRedeem": {"shares"},
     "Lens.market": {"market"},
     "Lens.accounts": {"count"},
+    "KeeperBatch.withdraw": {"amount"},
     "Liquidator.repay_bad_debt": {"market"},
     "Liquidator.set_params": {"market"},
     "Liquidator.params": {"market"},
@@ -65,6 +66,7 @@ WORDLESS = {
 #: what good arguments cannot do either, being done or not offered
 OUT_OF_TIME = {
     "InsuranceVault.accept_ownership",
+    "KeeperBatch.accept_ownership",
     "Liquidator.accept_ownership",
     "Parameters.accept_ownership",
     "PriceOracle.accept_ownership",
@@ -126,6 +128,8 @@ class Scene:
         self.lists = {market: planned(exchange, loser, "queue-bitmex", market)[0]
                       for market, loser in self.losers.items()}  # fmt: skip
         self.user.mint(100)
+        self.batch = deploy_keeper_batch(exchange.protocol, exchange.owner.address)
+        self.user.send(exchange.clearinghouse, "deposit", 10 * 10**6, self.batch.address)
         self.user.send(exchange.token, "approve", exchange.vault.address, MAX_UINT)
         exchange.owner.send(exchange.vault, "set_staking", True)
         self.user.send(exchange.vault, "deposit", 50 * 10**6, self.user.address)
@@ -153,7 +157,7 @@ class Scene:
     def contract(self, name: str) -> Contract:
         """The deployed contract (of the books the first); a rule is deployed on demand."""
         exchange = self.exchange
-        for contract in exchange.protocol.contracts:
+        for contract in (*exchange.protocol.contracts, self.batch):
             if contract.name.rstrip("0123456789") == name:
                 return contract
         rule = COMPILER.load(name)
@@ -201,6 +205,7 @@ class Scene:
             "cooldown": 3_600,
             "count": 3,
             "first": 1,
+            "gas_each": 10**6,
             "ids": [1, 2],
             "markets": [0],
             "max_age": 60,
@@ -215,6 +220,7 @@ class Scene:
             "shares": 0 if claims else 10**6,
             "resume": wad("0.25"),
             "size": wad(1),
+            "targets": [(self.distressed.account, 0, False)],
             "timestamp": exchange.now,
             "trip": wad("0.3"),
             "window": 3_600,
