@@ -22,16 +22,20 @@ MAX_HANDED = 64
 _CALL = 1_200_000
 _VERIFIED, _BORNE = 20_000, 36_500
 _HANDED, _ASKED = 50_000, 48_000
+# What each position that an account has in another market adds to any of these.
+_ELSEWHERE = 16_000
 # A block's room that others get.
 _LEFT = 1_500_000
 
 
 @dataclass(frozen=True)
 class Place:
-    """An account in a list. `row` is its rank: key and weight as handed in, cap as it is now."""
+    """An account in a list. `row` is its rank: key and weight as handed in, cap as it is now. `elsewhere`:
+    its positions in other markets, which make it dearer to look at."""
 
     account: int
     row: Row
+    elsewhere: int = 0
 
     def __lt__(self, other: Place) -> bool:
         return (-self.row.key, self.account) < (-other.row.key, other.account)
@@ -84,26 +88,41 @@ def steps(
     those of them who are in the open list; both in order."""
     room = block_gas - _LEFT
     if not handed:
-        gas = _CALL + len(side) * (_BORNE if policy.weighted else _VERIFIED)
+        gas = _CALL + _cost(side, _BORNE if policy.weighted else _VERIFIED)
         if len(side) <= MAX_IDS and gas <= block_gas:
             return [Whole([place.account for place in side], gas)] if side else []
     known = {place.account for place in handed}
     missing = [place for place in side if place.account not in known]
     if missing:
         return _parts(missing, list(handed), room)
-    count = min(_reach(policy, case, handed), max((room - _CALL) // _ASKED, 1), MAX_IDS)
-    return [Ask(count, _CALL + count * _ASKED)]
+    count = min(_reach(policy, case, handed), MAX_IDS)
+    count = max(_room_for(handed[:count], _ASKED, room - _CALL), 1)
+    return [Ask(count, _CALL + _cost(handed[:count], _ASKED))]
+
+
+def _cost(places: Sequence[Place], each: int) -> int:
+    """Gas for all of them at `each` an account with one position."""
+    return len(places) * each + _ELSEWHERE * sum(place.elsewhere for place in places)
+
+
+def _room_for(places: Sequence[Place], each: int, gas: int) -> int:
+    """How many of them, from the first on, `gas` is enough for."""
+    for count, place in enumerate(places):
+        gas -= _cost([place], each)
+        if gas < 0:
+            return count
+    return len(places)
 
 
 def _parts(missing: Sequence[Place], there: list[Place], room: int) -> list[Step]:
     """As many of the missing as there is room for, each behind the one that it follows in the list."""
     found: list[Step] = []
     while missing:
-        count = min(MAX_HANDED, len(missing), (room - _CALL) // _HANDED)
-        if count <= 0:
+        count = _room_for(missing[:MAX_HANDED], _HANDED, room - _CALL)
+        if not count:
             break
         batch, missing = missing[:count], missing[count:]
-        gas = _CALL + count * _HANDED
+        gas = _CALL + _cost(batch, _HANDED)
         room -= gas
         hints = []
         for place in batch:

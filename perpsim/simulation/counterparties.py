@@ -71,6 +71,11 @@ class Counterparties:
                 size, entry, gain, own = held, value, gained, margin
         return Standing(size, entry, stored + gain, equity, maintenance, own)
 
+    def elsewhere(self, account: int, market: int) -> int:
+        """In how many other markets an account has a position."""
+        sizes = self._indexer.accounts.size_wad
+        return sum(bool(sizes[number][account]) for number in range(len(sizes)) if number != market)
+
     def case(self, account: int, market: int, time: int) -> Case | None:
         """The deleveraging of a bankrupt account; None if it is not bankrupt or has no position."""
         found = self.standing(account, market, time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from perpsim.agents.listing import Place, Step, steps
@@ -53,9 +54,14 @@ class ListBook:
             for one in self._counterparties.candidates(self._policy, case, time)
             if one.account not in self._done
         }
-        side = sorted(Place(number, row) for number, row in now.items())
+        elsewhere = self._counterparties.elsewhere
+        side = sorted(Place(number, row, elsewhere(number, self._market)) for number, row in now.items())
         handed = sorted(
-            Place(number, place.row._replace(cap=now[number].cap))
+            replace(
+                place,
+                row=place.row._replace(cap=now[number].cap),
+                elsewhere=elsewhere(number, self._market),
+            )
             for number, place in self._handed.items()
             if number in now
         )

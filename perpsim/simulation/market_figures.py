@@ -85,6 +85,7 @@ def deleveraging(simulation: Simulation) -> dict[str, Any]:
         "overshoot": taken - needed,
         "profit_closed": profit,
         "profit_overshoot": profit - needed,
+        "profit_per_needed": profit / needed if needed > 0 else None,
         "share_of_liquidated": marked / closed if ledger.adl and closed > 0 else None,
         "first_after_seconds": first - began if first is not None and began is not None else None,
         "gini": gini(borne),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -33,6 +34,22 @@ def test_a_list_that_fits_is_handed_in_whole() -> None:
     assert isinstance(found, Whole)
     assert found.accounts == [place.account for place in everyone]
     assert 700 * 18_600 < found.gas <= BLOCK
+
+
+def test_who_holds_positions_elsewhere_is_reckoned_with_more_gas() -> None:
+    plain, (there, *others) = side(700), side(700)
+    (one,) = steps(QUEUE, case(25), [replace(there, elsewhere=2), *others], [], BLOCK)
+    (none,) = steps(QUEUE, case(25), plain, [], BLOCK)
+    # two more positions to settle, cold
+    assert 20_000 < one.gas - none.gas < 50_000
+    everywhere = [replace(place, elsewhere=3) for place in side(1_000)]
+    parts = steps(QUEUE, case(25), everywhere, [], BLOCK)
+    assert all(isinstance(part, Part) for part in parts)
+    assert sum(part.gas for part in parts) <= BLOCK
+    (ask,) = steps(PRO_RATA, case(10**9), everywhere[:500], everywhere[:500], BLOCK)
+    assert isinstance(ask, Ask)
+    assert 0 < ask.count < 500
+    assert ask.gas <= BLOCK
 
 
 def test_nobody_on_the_other_side_is_nothing_to_hand_in() -> None:
