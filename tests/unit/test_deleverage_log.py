@@ -87,7 +87,7 @@ def test_an_epoch_that_starts_is_told_with_the_last_index_of_the_one_before(
 def test_what_each_account_bought_and_paid_is_told(
     exchange: Exchange, keeper: Actor, side: int, policy: str
 ) -> None:
-    """Sizes and quotes of those named add up to nothing, but for what went by index; the bankrupt comes last."""
+    """Sizes and quotes of those named add up to nothing, but for what went by index. The loser is last."""
     loser = bankrupt(exchange, side, others=10)
     accounts = []
     if policy:
