@@ -75,9 +75,10 @@ format: setup ## format everything that lint checks
 	@$(RUN) ruff check --fix .
 	@$(RUN) && for f in $(CONTRACTS); do $(MAMUSHI) $$f || exit 1; done
 
-bench: setup ## gas table and speed of the loop
+bench: setup ## gas table, speed of the loop, cost of a crowd
 	@$(RUN) python benchmarks/gas.py
 	@$(RUN) python benchmarks/speed.py
+	@$(RUN) python benchmarks/crowd.py
 
 lock: ## resolve the dependencies anew (needs uv on PATH)
 	uv pip compile pyproject.toml --group format --upgrade --quiet --output-file requirements.lock

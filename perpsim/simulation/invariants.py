@@ -1,4 +1,4 @@
-"""Invariants 1, 2, 6 and 7 of the design, and the indexer against the contracts' own views.
+"""Invariants 1, 2, 3, 6 and 7 of the design, and the indexer against the contracts' own views.
 
 The contracts are asked, the indexer adds up. At every check a window of the accounts is compared with the
 lens, collateral and equity to the last wei, all of them in turn and once more at the end: so sums over the
@@ -18,6 +18,10 @@ from perpsim.simulation.vault_table import VaultTable
 
 # Rows that the lens gives at once.
 _ROWS = 256
+# Levels of a side of a book that are compared.
+_LEVELS = 64
+# What floats may be off, of a margin.
+_FLOAT = 1e-9
 # Rounding may leave this much per settlement with the exchange (WAD wei), never with a user.
 _DUST_PER_EVENT = 4
 
@@ -62,6 +66,7 @@ class Invariants:
             totals = add_up(self._indexer.accounts, self._indexer.states, time)
             self._solvency(totals)
             self._open_interest(totals)
+            self._order_books()
             self._vault()
             self._stakes(time, everyone)
             self._losses()
@@ -84,6 +89,7 @@ class Invariants:
 
     def _compare(self, first: int, count: int, time: int) -> None:
         accounts, states = self._indexer.accounts, self._indexer.states
+        health = self._indexer.health(time)
         for row in self._protocol.lens.view("accounts", first, count):
             account = row.account
             collateral = accounts.collateral_wad[account]
@@ -94,6 +100,16 @@ class Invariants:
                     size, entry, gain = accounts.settled(account, market, state, time)
                     equity += gain + size * state.mark // WAD - entry
             _same(f"equity of account {account}", row.equity, equity)
+            # What decides who is liquidated is reckoned in floats.
+            for name, exact, about in (
+                ("equity", row.equity, float(health.equity[account])),
+                ("maintenance margin", row.maintenance_margin, float(health.maintenance[account])),
+            ):
+                scale = max(1.0, float(health.notional[:, account].sum()), abs(row.collateral) / WAD)
+                if abs(exact / WAD - about) > _FLOAT * scale:
+                    raise _Broken(
+                        f"{name} of account {account}: the contract says {exact / WAD}, arrays {about}"
+                    )
 
     def _solvency(self, totals: Totals) -> None:
         """1. Tokens cover what accounts and fees are owed, up to counted dust; the vault holds its books."""
@@ -126,6 +142,27 @@ class Invariants:
                     raise _Broken(
                         f"invariant 2: {name} of market {market} differ from open interest by {difference}"
                     )
+
+    def _order_books(self) -> None:
+        """3. No book is crossed, and its levels are the sums of the live orders that the log knows."""
+        for market, (book, mirror) in enumerate(zip(self._protocol.books, self._indexer.orders)):
+            sides = []
+            for is_buy in (True, False):
+                side = "bids" if is_buy else "asks"
+                found = [(row.price / WAD, row.size) for row in book.view("depth", is_buy, _LEVELS)]
+                known = mirror.levels(is_buy, _LEVELS)
+                for there, here in zip(found, known):
+                    if there != here:
+                        raise _Broken(
+                            f"invariant 3: {side} of market {market}: the book has {there}, the log {here}"
+                        )
+                _same(f"invariant 3: number of levels of {side} of market {market}", len(found), len(known))
+                sides.append(found)
+            bids, asks = sides
+            if bids and asks and bids[0][0] >= asks[0][0]:
+                raise _Broken(
+                    f"invariant 3: market {market} is crossed: {bids[0][0]} bid, {asks[0][0]} asked"
+                )
 
     def _vault(self) -> None:
         """6. The vault moves only by what its events say, and they only fall by covers, rewards and exits."""

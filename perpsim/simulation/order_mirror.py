@@ -66,6 +66,15 @@ class OrderMirror:
         slot = self._slot.get(order)
         return 0 if slot is None else self._left[slot]
 
+    def levels(self, is_buy: bool, count: int) -> list[tuple[float, int]]:
+        """Price (quote units) and total size (WAD) of the best `count` levels of a side."""
+        live = self.sizes[: len(self._left)]
+        totals: dict[float, int] = {}
+        for slot in np.flatnonzero(live > 0 if is_buy else live < 0).tolist():
+            price = float(self.prices[slot])
+            totals[price] = totals.get(price, 0) + self._left[slot]
+        return sorted(totals.items(), reverse=is_buy)[:count]
+
     def top(self) -> tuple[float, float]:
         """Best bid and best ask (quote units), 0 for an empty side."""
         return self.look(0.0, 0.0)[:2]

@@ -67,3 +67,15 @@ def test_grows_beyond_its_first_arrays() -> None:
         mirror.placed(order, 1, True, order * WAD, WAD)
     assert mirror.top() == (999.0, 0.0)
     assert len(mirror) == 999
+
+
+def test_levels_add_up_the_live_orders_best_first() -> None:
+    mirror = OrderMirror()
+    for order, (price, size) in enumerate([(99, 2), (98, 1), (99, 3), (97, 5)], start=1):
+        mirror.placed(order, 1, True, price * WAD, size * WAD)
+    for order, (price, size) in enumerate([(102, 1), (101, 4), (102, 2)], start=10):
+        mirror.placed(order, 1, False, price * WAD, size * WAD)
+    mirror.filled(1, WAD)
+    mirror.removed(11)
+    assert mirror.levels(True, 2) == [(99.0, 4 * WAD), (98.0, WAD)]
+    assert mirror.levels(False, 9) == [(102.0, 3 * WAD)]

@@ -294,3 +294,28 @@ def test_when_the_fund_must_not_pay_more_the_winners_do(smoke_run: Make, limit: 
     assert summary["adl"]["count"] > 10
     assert summary["shortfall"]["adl"] > summary["shortfall"]["paid_by_fund"]
     assert simulation.health.equity.min() > -1
+
+
+def test_an_order_that_the_log_does_not_explain_is_a_violation(smoke: Make) -> None:
+    simulation = smoke("clock.blocks=30", "checks.every=0")
+    for _ in range(25):
+        simulation.step()
+    mirror = simulation.indexer.orders[0]
+    mirror.placed(10**9, 1, True, 10**18, 10**18)
+    with pytest.raises(InvariantViolation, match="invariant 3: number of levels of bids of market 0"):
+        simulation.invariants.check(24, simulation.protocol.chain.timestamp)
+    mirror.removed(10**9)
+    simulation.invariants.check(24, simulation.protocol.chain.timestamp)
+    best = next(order for order in mirror._slot if mirror.prices[mirror._slot[order]] == mirror.top()[0])
+    mirror.filled(best, 1)
+    with pytest.raises(InvariantViolation, match="invariant 3: bids of market 0: the book has"):
+        simulation.invariants.check(24, simulation.protocol.chain.timestamp)
+
+
+def test_margins_that_are_not_the_contracts_are_a_violation(smoke: Make) -> None:
+    simulation = smoke("clock.blocks=60", "checks.every=0")
+    for _ in range(50):
+        simulation.step()
+    simulation.indexer.schedules[0]._maintenance *= 1.001
+    with pytest.raises(InvariantViolation, match="maintenance margin of account"):
+        simulation.invariants.check(49, simulation.protocol.chain.timestamp)
