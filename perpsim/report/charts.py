@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from perpsim.report.charts_chain import chain_chart
+from perpsim.report.charts_crowds import staker_chart
 from perpsim.report.charts_fund import fund_chart, liquidation_chart, shortfall_chart
 from perpsim.report.charts_keepers import keeper_chart
 from perpsim.report.charts_market import (
@@ -22,7 +23,7 @@ def all_charts(run: RunData) -> list[Chart]:
     markets = run.markets()
     found: list[Chart | None] = [price_chart(run, market) for market in markets]
     found += [fund_chart(run), liquidation_chart(run), underwater_chart(run), shortfall_chart(run)]
-    found += [sign_chart(run), stress_chart(run), near_chart(run)]
+    found += [staker_chart(run), sign_chart(run), stress_chart(run), near_chart(run)]
     found += [interest_chart(run), funding_chart(run), *(depth_chart(run, market) for market in markets)]
     found += [keeper_chart(run), chain_chart(run)]
     return [chart for chart in found if chart is not None]

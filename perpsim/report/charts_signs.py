@@ -85,11 +85,11 @@ def _interest(run: RunData) -> Floats | None:
 
 def stress_chart(run: RunData) -> Chart | None:
     """What the fund would lose if the prices moved further, at that moment's positions and book."""
-    traces = _family(run, _FALL, "a fall of {} %", 0)
+    traces = _family(run, _FALL, "by {} %", 0)
     if not traces:
         return None
     panels = [Panel(f"loss of the fund by a further fall, {run.unit}", 1.2, zero=True, format="~s")]
-    rises = _family(run, _RISE, "a rise of {} %", 1)
+    rises = _family(run, _RISE, "by {} %", 1)
     if any(np.nan_to_num(trace.y).any() for trace in rises):
         traces += rises
         panels.append(Panel(f"and by a rise, {run.unit}", 1.0, zero=True, format="~s"))

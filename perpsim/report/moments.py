@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from perpsim.report.data import RunData, column, over_markets, positive, texts, times
-from perpsim.report.decimate import binned
 from perpsim.report.facts import fund_balance
 from perpsim.report.table import Table, text, when
 from perpsim.report.words import count, money, number, percent
@@ -47,11 +46,13 @@ def _liquidations(run: RunData) -> Iterator[Moment]:
         return
     at, worth = at[closed], worth[closed]
     yield at[0], f"the first liquidation: a position of {money(worth[0], run.unit)}"
-    hours, sums = binned(at, worth, HOUR)
-    if len(hours) > 1:
+    if at[-1] - at[0] > 2 * HOUR:
+        so_far = np.concatenate(([0.0], np.cumsum(np.nan_to_num(worth))))
+        ends = np.searchsorted(at, at + HOUR)
+        sums = so_far[ends] - so_far[:-1]
         worst = int(sums.argmax())
-        many = count(int((at // HOUR * HOUR == hours[worst]).sum()), "liquidation")
-        yield hours[worst], f"the worst hour begins: {many}, {money(sums[worst], run.unit)}"
+        many = count(int(ends[worst]) - worst, "liquidation")
+        yield at[worst], f"the worst hour begins: {many}, {money(sums[worst], run.unit)}"
     x, under = times(run), over_markets(run["blocks"], "underwater", run.markets())
     if x is not None and under is not None and np.nanmax(under) > 0:
         most = int(np.nanargmax(under))

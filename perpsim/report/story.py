@@ -8,6 +8,7 @@ from perpsim.report import (
     moments,
     tables,
     tables_adl,
+    tables_crowds,
     tables_keepers,
     tables_markets,
     tables_run,
@@ -42,11 +43,11 @@ def tell(run: RunData, facts: Facts, charts: list[Chart]) -> Sections:
     sections.group("adl", "Who was deleveraged", _deleveraging(run))
     sections.group("warning", "Could it be seen coming?", [*drawn("signs", "stress", "near"), _warned(run)])
     sections.group("market", "The market around it", drawn("interest", "funding", "depth"))
-    sections.group("people", "Who bore what", _people(run))
+    sections.group("people", "Who bore what", [*_people(run), *drawn("stakers"), *_crowds(run)])
     sections.group(
         "chain",
         "Keepers and the chain",
-        [_keepers(run), *drawn("keepers", "gas"), _fees(run), _reverts(run)],
+        [*_keepers(run), *drawn("keepers", "gas"), *_fees(run), _reverts(run)],
     )
     sections.group("trust", "Can these figures be trusted?", _trust(run))
     sections.group("run", "What was run", _run(run))
@@ -105,6 +106,11 @@ def _picture(run: RunData, facts: Facts) -> str:
 def _deleveraging(run: RunData) -> list[str]:
     return [
         _table(
+            "Was more taken than was needed?",
+            "What the bankrupt still owed, and what others gave up for it. Amounts in " + run.unit + ".",
+            tables_adl.cost(run),
+        ),
+        _table(
             "Who gave up most?",
             "A haircut is what being closed at another's bankruptcy price, or being charged, costs against "
             f"the mark. Amounts in {run.unit}.",
@@ -143,33 +149,55 @@ def _people(run: RunData) -> list[str]:
     ]
 
 
-def _keepers(run: RunData) -> str:
-    said = [
-        ("found", "Found: accounts it saw to be liquidatable."),
-        ("won", "Won: something was closed."),
-        ("lost", "Lost: another keeper was first."),
-        ("in vain", "In vain: nobody was buying."),
-        ("replaced", "Replaced: sent again with a higher bid."),
-        ("reverted", "Reverted: another keeper was first, or the account had recovered."),
-        ("dropped", "Dropped: never got into a block."),
-        ("profit", "Profit: rewards less what the gas cost."),
+def _crowds(run: RunData) -> list[str]:
+    unit = f"Amounts in {run.unit}"
+    return [
+        _table("What became of the stakers?", f"All of them together. {unit}.", tables_crowds.stakers(run)),
+        _table(
+            "What became of hedges?",
+            "A hedge over markets is worth as much whatever the prices do, as long as all its legs stand. "
+            "Who loses one leg against their will is left with the risk of the others.",
+            tables_crowds.baskets(run),
+        ),
+        _table("Did an attack pay?", f"{unit}; a profit is positive.", tables_crowds.attackers(run)),
     ]
+
+
+def _keepers(run: RunData) -> list[str]:
+    said = (
+        ("Found", "Found: accounts it saw to be liquidatable."),
+        ("Won", "Won: something was closed."),
+        ("Lost", "Lost: another keeper was first."),
+        ("In vain", "In vain: nothing was closed, mostly for want of a buyer."),
+        ("Reverted", "Reverted: the exchange refused it, as another was first or the account had recovered."),
+        ("Profit", "Profit: rewards less what the gas cost."),
+        ("Time under water", "Time under water: of the accounts it served, on average, until it came."),
+    )
     table = tables_keepers.keepers(run)
-    heads = {head.lower() for head in table.heads} if table else set()
-    if "lost" in heads:
-        said = [(k, "Reverted: refused by the exchange." if k == "reverted" else t) for k, t in said]
-    told = " ".join(words for key, words in said if key in heads)
-    return _table(
-        "Did it pay to be a keeper?", f"Keepers send the liquidations. {told} Amounts in {run.unit}.", table
-    )
+    told = " ".join(words for head, words in said if table and head in table.heads)
+    return [
+        _table(
+            "Did it pay to be a keeper?",
+            f"Keepers send the liquidations. {told} Amounts in {run.unit}.",
+            table,
+        ),
+        _table(
+            "How long did keepers wait for a block?",
+            "Replaced: sent again with a higher bid. Dropped: no block took it before it expired.",
+            tables_keepers.waits(run),
+        ),
+    ]
 
 
-def _fees(run: RunData) -> str:
-    return _table(
-        "What did the chain cost?",
-        "Every transaction pays the base fee, which is burned, and a tip to whoever builds the block.",
-        tables_keepers.fees(run),
-    )
+def _fees(run: RunData) -> list[str]:
+    return [
+        _table(
+            "What did the chain cost?",
+            "Every transaction pays the base fee, which is burned, and a tip to whoever builds the block.",
+            tables_keepers.fees(run),
+        ),
+        _table("Who paid for gas?", f"Amounts in {run.unit}.", tables_keepers.fees_by_role(run)),
+    ]
 
 
 def _reverts(run: RunData) -> str:
@@ -204,11 +232,20 @@ def _trust(run: RunData) -> list[str]:
 
 def _run(run: RunData) -> list[str]:
     told = run.parameters.get("description")
-    sources = run.parameters.get("sources")
-    listed = sources if isinstance(sources, list) else []
     return [
         f"<p>{esc(told.strip())}</p>" if isinstance(told, str) and told.strip() else "",
-        block("Sources", "What was taken from where.", _list(listed)) if listed else "",
+        _list("Sources", "What was taken from where.", run.parameters.get("sources")),
+        _list("What is modelled", "And what is left out.", run.parameters.get("modelled")),
+        _table(
+            "What matters most?",
+            "Settings that the outcome hangs on.",
+            tables_run.told(run.parameters.get("matters"), ("key", "Setting"), ("why", "Why")),
+        ),
+        _table(
+            "What to try next",
+            "Runs that differ in one thing: `perpsim run ... --set KEY=VALUE`.",
+            tables_run.told(run.parameters.get("vary"), ("set", "With"), ("effect", "What happens")),
+        ),
         _table(
             "Seed, versions and digest",
             "The same scenario and seed give the same digest.",
@@ -218,5 +255,7 @@ def _run(run: RunData) -> list[str]:
     ]
 
 
-def _list(items: list[Any]) -> str:
-    return "<ul>" + "".join(f"<li>{esc(i)}</li>" for i in items) + "</ul>"
+def _list(title: str, reading: str, items: Any) -> str:
+    if not isinstance(items, list) or not items:
+        return ""
+    return block(title, reading, "<ul>" + "".join(f"<li>{esc(i)}</li>" for i in items) + "</ul>")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from perpsim.report.data import Floats
-from perpsim.report.words import NOTHING, esc, moment, number, percent
+from perpsim.report.words import NOTHING, duration, esc, moment, number, percent
 
 Cell = tuple[str, float | None]  # what is shown, and what it is sorted by (None: the text)
+MANY = 10  # columns: more of them need smaller letters on paper
 Maker = Callable[[float | None], Cell]
 
 
@@ -33,8 +34,9 @@ class Table:
         )
         note = f'<p class="note">{esc(self.note)}</p>' if self.note else ""
         size = " long" if len(self.rows) > 60 else ""
+        look = self.look + (" many" if len(self.heads) > MANY else "")
         return (
-            f'<div class="wide{size}" tabindex="0"><table class="sort {self.look}">'
+            f'<div class="wide{size}" tabindex="0"><table class="sort {look}">'
             f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{note}"
         )
 
@@ -71,6 +73,13 @@ def when(value: float | None) -> Cell:
 
 def share(value: float | None) -> Cell:
     return (NOTHING, None) if value is None or not np.isfinite(value) else (percent(value), value)
+
+
+def span_of(seconds: float | None) -> Cell:
+    """A length of time."""
+    if seconds is None or not np.isfinite(seconds):
+        return NOTHING, None
+    return duration(seconds), seconds
 
 
 def account_no(value: float | None) -> Cell:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from perpsim.report.data import Floats, RunData, column, texts
-from perpsim.report.table import Cell, Table, account_no, amount, figure, listed, share, text, when
+from perpsim.report.data import Floats, RunData, column, texts, to_float
+from perpsim.report.table import Cell, Table, account_no, amount, figure, listed, share, span_of, text, when
 from perpsim.report.tables import TOP
 from perpsim.report.words import count, policy, role
 
@@ -122,3 +122,31 @@ def lights(run: RunData) -> Table | None:
         "Share of all haircuts",
     )
     return Table(heads, rows)
+
+
+COST = (
+    ("needed", "Owed by the bankrupt beyond their margin, when book and fund were through", amount),
+    ("taken", "Given up for it by others, against the mark", amount),
+    ("overshoot", "More than was needed", amount),
+    ("profit_closed", "Unrealised profit of the positions that were closed", amount),
+    ("profit_overshoot", "More than was needed, if all of that profit is counted", amount),
+    ("share_of_liquidated", "Closed by deleveraging, as a share of what was liquidated", share),
+    ("first_after_seconds", "From the first liquidation to the first deleveraging", span_of),
+    ("gini", "Gini of the haircuts (0: all bore the same, towards 1: one bore it all)", figure),
+    ("top_share", "Share of the ten who bore most", share),
+    ("hedges", "Accounts that were hedged over markets", figure),
+    ("hedges_broken", "of them lost a leg to a deleveraging", figure),
+)
+
+
+def cost(run: RunData) -> Table | None:
+    """What deleveraging needed, and what it took."""
+    found = run.summary.get("adl")
+    if not isinstance(found, dict) or not to_float(found.get("count")):
+        return None
+    rows = [
+        [text(told), make(value)]
+        for key, told, make in COST
+        if (value := to_float(found.get(key))) is not None
+    ]
+    return Table(("What", "How much"), rows, look="pairs") if rows else None

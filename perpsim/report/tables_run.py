@@ -11,7 +11,16 @@ from perpsim.report.words import NOTHING
 
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")  # of an engine's address
 RUN_KEYS = ("engine", "digest", "wall_seconds", "gas_used", "reverted")  # of the summary
-TEXT_KEYS = ("name", "title", "description", "sources", "expected")  # of the parameters: shown apart
+TEXT_KEYS = (
+    "name",
+    "title",
+    "description",
+    "sources",
+    "expected",
+    "modelled",
+    "matters",
+    "vary",
+)  # of the parameters: shown apart
 
 
 def pairs(found: Iterable[tuple[str, str]]) -> Table:
@@ -31,6 +40,13 @@ def versions(run: RunData) -> Table:
 def settings(run: RunData) -> Table:
     """Every parameter of the scenario."""
     return pairs(flat({k: v for k, v in run.parameters.items() if k not in (*TEXT_KEYS, "seed")}))
+
+
+def told(found: object, *columns: tuple[str, str]) -> Table | None:
+    """What a scenario's author says, from a list of records; `columns` are (key, heading)."""
+    records = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    rows = [[text(item.get(key, NOTHING)) for key, _ in columns] for item in records]
+    return Table([head for _, head in columns], rows, look="pairs") if rows else None
 
 
 def flat(tree: object, path: str = "") -> list[tuple[str, str]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from perpsim.report.data import RunData, lookup, to_float
-from perpsim.report.table import Cell, Table, share, text, when
-from perpsim.report.words import NOTHING, duration, moment
+from perpsim.report.table import Cell, Table, share, span_of, text, when
+from perpsim.report.words import NOTHING, moment
 
 
 def warnings(run: RunData) -> Table | None:
@@ -41,11 +41,7 @@ def _row(name: str, sign: Any) -> list[Cell]:
     return [
         text(said),
         when(first) if first is not None else never,
-        _time(lead),
-        _time(standing),
+        span_of(lead),
+        span_of(standing),
         share(before),
     ]
-
-
-def _time(seconds: float | None) -> Cell:
-    return (NOTHING, None) if seconds is None else (duration(seconds), seconds)

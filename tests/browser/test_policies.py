@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from screens import DESK, PHONE, Open
+from screens import DESK, PHONE, SHEET, Open
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -20,6 +20,12 @@ def test_the_page_fits_and_does_not_complain(
     pictures = page.evaluate("probe.pictures()")
     assert len(pictures) == 2
     assert all(left >= 0 and right <= size[0] for left, right in pictures)
+
+
+def test_nothing_is_wider_than_the_paper(policies_page: Path, opened: Open) -> None:
+    page = opened(policies_page, SHEET)
+    page.call("Emulation.setEmulatedMedia", media="print")
+    assert page.evaluate("probe.overflow()") <= 0
 
 
 def test_policies_are_sorted_by_a_figure(policies_page: Path, opened: Open) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chromium import Browser, Page
-from screens import DESK, DRAWN, PHONE, Open
+from screens import DESK, DRAWN, PHONE, SHEET, Open
 
 KINDS = ["crash_report", "smoke_report", "two_days_report"]
 RECEIPTS = "#adl .block:last-of-type table"
@@ -213,6 +213,16 @@ def test_on_paper_there_are_no_controls_and_no_scrolling(crash_report: Path, ope
     page.call("Emulation.setEmulatedMedia", media="print")
     assert page.evaluate("probe.shown('#timebar, nav')") == 0
     assert page.evaluate("probe.clipped()") == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_wider_than_the_paper(request: pytest.FixtureRequest, opened: Open, kind: str) -> None:
+    page = opened(request.getfixturevalue(kind))
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.screen(*SHEET)
+    page.call("Emulation.setEmulatedMedia", media="print")
+    page.wait_for("probe.widths().every((width) => width <= 695)")
+    assert page.evaluate("probe.overflow()") <= 0
 
 
 def test_charts_get_the_width_of_the_paper_and_theirs_back(crash_report: Path, opened: Open) -> None:

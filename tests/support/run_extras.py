@@ -13,7 +13,7 @@ FALLS = (5, 10, 20, 30)
 
 def with_everything(folder: RunFolder) -> RunFolder:
     """All of it."""
-    for add in (second_market, congestion, keeper_transactions, warning_signs, audit):
+    for add in (second_market, congestion, keeper_transactions, warning_signs, audit, crowds):
         add(folder)
     return folder
 
@@ -51,7 +51,9 @@ def congestion(folder: RunFolder) -> RunFolder:
         "paid_quote": 700.0,
         "keepers_quote": 90.5,
     }
-    folder.summary["fees"] = fees
+    fees = {"coin": "ETH", "price": 200.0, "paid": 3.5, "paid_quote": 700.0, "burned": 3.1, "tips": 0.4}
+    account = {"paid": 0.4525, "paid_quote": 90.5, "gas_used": 90_000_000, "transactions": 283, "expired": 15}
+    folder.summary["fees"] = {**fees, "expired": 15, "by_role": {"keeper": account}}
     return folder
 
 
@@ -80,6 +82,7 @@ def keeper_transactions(folder: RunFolder) -> RunFolder:
             "account": KEEPERS,
             "name": ["north", "harbour", "quarry"],
             "strategy": ["greedy", "profit", "batch"],
+            "fee": ["fixed", "escalating", "ladder"],
             "found": [120, 110, 100],
             "sent": [100, 100, 100],
             "transactions": [90, 95, 98],
@@ -146,4 +149,28 @@ def audit(folder: RunFolder) -> RunFolder:
     model = {"samples": 62, "mean_error": 0.004, "p99_error": 0.021, "max_error": 0.03}
     found = {"audited": 62, "transactions": 12_345, "share": 0.005, "disagreements": 0, "model": model}
     folder.summary["audit"] = {**found, "engine": "py-evm"}
+    return folder
+
+
+def crowds(folder: RunFolder) -> RunFolder:
+    """Stakers of whom half run, hedges of which some break, an attack that pays, and what it all took."""
+    n = folder.blocks
+    leaving = np.clip((np.arange(n) / n - 0.45) * 4, 0, 1) * 500_000
+    folder.tables["blocks"] = folder.tables["blocks"].with_columns(
+        staked=pl.Series(1e6 - leaving),
+        requested=pl.Series(leaving),
+        share_price=pl.Series(1 - leaving / 1e7),
+    )
+    folder.summary["stakers"] = {"accounts": 40, "joined": 40, "asked": 20, "left": 12, "waiting": 8}
+    folder.summary["stakers"] |= {"staked": 1e6, "taken_out": 3e5, "lost": 5e4, "price_low": 0.95}
+    folder.summary["stakers"]["first_request"] = START + 600
+    folder.summary["baskets"] = {"accounts": 30, "opened": 28, "broken": 9, "broken_by_adl": 7, "breaks": 11}
+    attack = {"name": "pump", "kind": "pump", "market": 1, "first": START + 60, "paid_in": 1e5, "left": 2.5e5}
+    folder.summary["attackers"] = [attack | {"profit": 1.5e5, "fund_before": 3e3, "fund_low": 0.0}]
+    cost = {"count": 3, "needed": 1e4, "taken": 1.2e4, "overshoot": 2e3, "gini": 0.4, "hedges": 28}
+    folder.summary["adl"] = {**folder.summary.get("adl", {}), **cost, "hedges_broken": 7}
+    parameters = folder.summary["parameters"]
+    parameters["modelled"] = ["prices as they were", "not modelled: outages"]
+    parameters["matters"] = [{"key": "fund.initial", "why": "a larger fund pays longer"}]
+    parameters["vary"] = [{"set": "fund.initial=0", "effect": "everything falls on the winners"}]
     return folder

@@ -206,12 +206,17 @@ def test_several_markets(run_folder: Any) -> None:
 
 def test_everything_that_a_run_can_have(run_folder: Any) -> None:
     page = written(with_everything(run_folder(start_balance=3_000.0).crash(adl=True, socialised=10.0)))
-    assert {"price-1", "signs", "stress", "near", "keepers", "gas"} <= set(charts(page))
+    assert {"price-1", "signs", "stress", "near", "stakers", "keepers", "gas"} <= set(charts(page))
     for title in (
         "The moments that stand out",
         "Which market cost what?",
         "How early did the signs warn?",
         "What did the chain cost?",
+        "Who paid for gas?",
+        "Did an attack pay?",
+        "What became of the stakers?",
+        "Was more taken than was needed?",
+        "What matters most?",
         "Is the gas true?",
     ):
         assert title in page

@@ -12,14 +12,23 @@ from support.run_extras import (
     KEEPERS,
     audit,
     congestion,
+    crowds,
     keeper_transactions,
     second_market,
     warning_signs,
 )
 from support.run_folder import START, STEP
 
-from perpsim.report import tables_keepers, tables_markets, tables_signs, tables_trust
+from perpsim.report import (
+    tables_adl,
+    tables_crowds,
+    tables_keepers,
+    tables_markets,
+    tables_signs,
+    tables_trust,
+)
 from perpsim.report.charts_chain import chain_chart
+from perpsim.report.charts_crowds import staker_chart
 from perpsim.report.charts_keepers import OTHERS, SHOWN, keeper_chart
 from perpsim.report.charts_signs import fund_to_interest, near_chart, sign_chart, stress_chart
 from perpsim.report.data import RunData, load
@@ -143,12 +152,20 @@ def test_many_keepers_are_drawn_as_the_best_and_the_rest(run_folder: Any) -> Non
 
 
 def test_the_table_of_keepers_says_what_waiting_cost(run_folder: Any) -> None:
-    table = tables_keepers.keepers(read(keeper_transactions(run_folder().crash())))
+    run = read(keeper_transactions(run_folder().crash()))
+    table = tables_keepers.keepers(run)
     assert column(table, "Found") == ["120", "110", "100"]
     assert column(table, "Lost") == ["20", "50", "90"]
     assert column(table, "In vain") == ["5", "5", "5"]
     assert column(table, "Profit")[2].endswith("94.50")
-    assert column(table, "Their mean time under water") == ["40 seconds", "90 seconds", "\u2013"]
+    assert column(table, "Time under water") == ["40 seconds", "90 seconds", "\u2013"]
+    waits = tables_keepers.waits(run)
+    assert column(waits, "Dropped") == ["8", "5", "2"]
+    assert column(waits, "Longest under water") == ["10 minutes", "15 minutes", "\u2013"]
+
+
+def test_keepers_of_whom_little_is_known_have_no_table_of_waits(run_folder: Any) -> None:
+    assert tables_keepers.waits(read(run_folder().crash())) is None
 
 
 # the chain
@@ -181,10 +198,19 @@ def test_a_free_and_empty_chain_shows_gas_only(run_folder: Any) -> None:
 
 
 def test_fees_are_named_in_coin_and_in_dollars(run_folder: Any) -> None:
-    found = texts(tables_keepers.fees(read(congestion(run_folder().crash()))))
+    run = read(congestion(run_folder().crash()))
+    found = texts(tables_keepers.fees(run))
     assert found["Fees of all transactions, in ETH"] == "3.50"
     assert found["Fees of all transactions, in USD"] == "700"
-    assert found["keepers_quote"] == "90.5"
+    assert column(tables_keepers.fees_by_role(run), "Paid, USD") == ["90.50"]
+
+
+def test_a_free_chain_has_no_table_of_fees(run_folder: Any) -> None:
+    folder = congestion(run_folder().crash())
+    folder.summary["fees"]["paid"] = 0.0
+    run = read(folder)
+    assert tables_keepers.fees(run) is None
+    assert tables_keepers.fees_by_role(run) is None
 
 
 # warning signs
@@ -216,11 +242,10 @@ def test_signs_and_the_moment_of_the_crash_are_drawn(run_folder: Any) -> None:
 def test_losses_under_a_further_fall_are_drawn_against_the_fund(run_folder: Any) -> None:
     chart = stress_chart(read(warning_signs(run_folder().crash())))
     assert chart is not None
-    falls = [t for t in chart.traces if t.name.startswith("a fall")]
-    assert [t.name for t in falls] == [f"a fall of {n} %" for n in (5, 10, 20, 30)]
+    falls, rises = ([t for t in chart.traces if t.name.startswith("by") and t.panel == n] for n in (0, 1))
+    assert [t.name for t in falls] == [t.name for t in rises] == [f"by {n} %" for n in (5, 10, 20, 30)]
     assert all((a.y <= b.y).all() for a, b in pairwise(falls))
     assert chart.traces[0].name == "what the fund has"
-    assert len([t for t in chart.traces if t.name.startswith("a rise")]) == 4
 
 
 def test_accounts_near_liquidation_are_drawn_nearest_first(run_folder: Any) -> None:
@@ -241,6 +266,45 @@ def test_without_a_crash_there_is_nothing_to_be_early_for(run_folder: Any) -> No
     folder = warning_signs(run_folder().quiet())
     folder.summary["warnings"]["crash"] = None
     assert tables_signs.crash(read(folder)).startswith("No crash hit")
+
+
+# crowds
+
+
+def test_stakers_who_ask_to_leave_are_drawn_and_told(run_folder: Any) -> None:
+    run = read(crowds(run_folder().crash()))
+    chart = staker_chart(run)
+    assert chart is not None
+    assert [t.name for t in chart.traces] == ["staked", "of it asked to leave", "price of a share"]
+    found = texts(tables_crowds.stakers(run))
+    assert found["of them have left"] == "12"
+    assert found["First request to leave (UTC)"] == "12 March 00:10"
+
+
+def test_nobody_who_stakes_means_no_chart_of_stakers(run_folder: Any) -> None:
+    folder = run_folder().crash()
+    none = [
+        pl.lit(value).alias(key) for key, value in (("staked", 0.0), ("requested", 0.0), ("share_price", 1.0))
+    ]
+    folder.tables["blocks"] = folder.tables["blocks"].with_columns(none)
+    run = read(folder)
+    assert staker_chart(run) is None
+    assert tables_crowds.stakers(run) is tables_crowds.baskets(run) is tables_crowds.attackers(run) is None
+
+
+def test_an_attack_is_told_with_its_market_and_profit(run_folder: Any) -> None:
+    table = tables_crowds.attackers(read(crowds(second_market(run_folder().crash()))))
+    assert column(table, "Attacker") == ["pump"]
+    assert column(table, "Market") == ["ETH"]
+    assert column(table, "Profit") == ["150,000"]
+
+
+def test_deleveraging_is_told_with_its_overshoot_and_broken_hedges(run_folder: Any) -> None:
+    run = read(crowds(run_folder().crash()))
+    found = texts(tables_adl.cost(run))
+    assert found["More than was needed"] == "2,000"
+    assert found["of them lost a leg to a deleveraging"] == "7"
+    assert texts(tables_crowds.baskets(run))["of them lost a leg against their will"] == "9"
 
 
 # gas
