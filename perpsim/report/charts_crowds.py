@@ -25,7 +25,7 @@ def staker_chart(run: RunData) -> Chart | None:
         "stakers",
         "Did those who staked run?",
         "Stakers put money into the fund for a share of what it earns, and bear its losses. Who wants to "
-        "leave X
+        "leave has to ask and to wait, and bears losses meanwhile; with every loss a share is worth less.",
         panels,
         traces,
     )
