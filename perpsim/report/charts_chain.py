@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from perpsim.report.data import Floats, RunData, column, lookup, times, to_float
-from perpsim.report.decimate import BIN_NAMES, bin_width
+from perpsim.report.decimate import BIN_NAMES, fine_width
 from perpsim.report.figure import AMBER, BLUE, FAINT, GREY, PURPLE, RED, Chart, Panel, Trace
 
 WEI_PER_GWEI = 1e9
@@ -19,7 +19,7 @@ def chain_chart(run: RunData) -> Chart | None:
         return None
     gas, outside = np.nan_to_num(gas), column(blocks, "outside_gas")
     others = np.zeros(len(gas)) if outside is None else np.nan_to_num(outside)
-    width = max(60, bin_width(float(x[-1] - x[0])) // 4)
+    width = fine_width(float(x[-1] - x[0]))
     starts, mean, most = _stretches(x, gas + others, width)
     traces = [Trace("fullest block", starts, most, FAINT, kind="step", width=2.6)]
     if others.any():
@@ -27,8 +27,7 @@ def chain_chart(run: RunData) -> Chart | None:
         mean = _stretches(x, gas, width)[1]
     name = "mean of the exchange's transactions" if others.any() else "mean"
     traces.append(Trace(name, starts, mean, PURPLE, kind="step", width=1.8))
-    stretch = BIN_NAMES.get(width, f"{width // 60} minutes")
-    panels = [Panel(f"gas used per block, by {stretch}", zero=True, format="~s")]
+    panels = [Panel(f"gas used per block, by {BIN_NAMES[width]}", zero=True, format="~s")]
     limit = to_float(lookup(run.parameters, "network.gas_limit") or lookup(run.parameters, "clock.gas_limit"))
     room = f"A block holds {limit:,.0f} gas; a" if limit else "A block holds only so much gas; a"
     reading = f"{room} full one makes transactions wait."

@@ -93,17 +93,18 @@ def stress_chart(run: RunData) -> Chart | None:
     if any(np.nan_to_num(trace.y).any() for trace in rises):
         traces += rises
         panels.append(Panel(f"and by a rise, {run.unit}", 1.0, zero=True, format="~s"))
-    balance = fund_balance(run)
-    if balance is not None:
-        traces.insert(0, Trace("what the fund has", *balance, FAINT, kind="step", width=3.6))
-    return Chart(
-        "stress",
-        "What would a further fall have cost the fund?",
+    reading = (
         "At every moment: the loss of the fund if the price moved at once by so much more, with the "
-        "positions and the book as they stood. Where a line meets what the fund has, such a move empties it.",
-        panels,
-        traces,
+        "positions and the book as they stood."
     )
+    balance, most = fund_balance(run), max(float(np.nanmax(trace.y)) for trace in traces)
+    if balance is not None and most < float(np.nanmin(balance[1])) / 4:
+        # its line would press all others flat
+        reading += " None of them came to a quarter of what the fund had."
+    elif balance is not None:
+        traces.insert(0, Trace("what the fund has", *balance, FAINT, kind="step", width=3.6))
+        reading += " Where a line meets what the fund has, such a move empties it."
+    return Chart("stress", "What would a further fall have cost the fund?", reading, panels, traces)
 
 
 def near_chart(run: RunData) -> Chart | None:

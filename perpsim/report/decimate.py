@@ -60,6 +60,11 @@ def bin_width(span: float) -> int:
     return next((w for w in BINS if span / w <= 72), BINS[-1])
 
 
+def fine_width(span: float) -> int:
+    """Seconds a step of a line that stands for a stretch: about four in a bar."""
+    return max((w for w in BINS if w <= bin_width(span) // 4), default=BINS[0])
+
+
 def binned(times: Floats, amounts: Floats, width: int) -> tuple[Floats, Floats]:
     """Sums by stretches of `width` seconds: (their beginnings, the sums); empty stretches are left out."""
     if not len(times):

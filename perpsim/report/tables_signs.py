@@ -12,7 +12,8 @@ from perpsim.report.words import NOTHING, moment
 def warnings(run: RunData) -> Table | None:
     """One row a sign: when it was first on, how long before the crash hit, and how often besides."""
     found = lookup(run.summary, "warnings.signs")
-    rows = [_row(name, sign) for name, sign in found.items()] if isinstance(found, dict) else []
+    crashed = run.number("warnings.crash") is not None
+    rows = [_row(name, sign, crashed) for name, sign in found.items()] if isinstance(found, dict) else []
     heads = (
         "Sign",
         "First on (UTC)",
@@ -32,16 +33,12 @@ def crash(run: RunData) -> str:
     return f"The crash hit on {moment(at)}: {by.get(str(cause), str(cause))}."
 
 
-def _row(name: str, sign: Any) -> list[Cell]:
+def _row(name: str, sign: Any, crashed: bool) -> list[Cell]:
     said = lookup(sign, "text") or name
     first, lead, standing, before = (
         to_float(lookup(sign, key)) for key in ("first", "lead_seconds", "standing_seconds", "share_before")
     )
-    never: Cell = ("never" if first is None else NOTHING, None)
-    return [
-        text(said),
-        when(first) if first is not None else never,
-        span_of(lead),
-        span_of(standing),
-        share(before),
-    ]
+    seen: Cell = ("never", None) if first is None else when(first)
+    late: Cell = ("after it" if first is not None and crashed else NOTHING, None)
+    early = late if lead is None else span_of(lead)
+    return [text(said), seen, early, span_of(standing), share(before)]

@@ -240,12 +240,19 @@ def test_signs_and_the_moment_of_the_crash_are_drawn(run_folder: Any) -> None:
 
 
 def test_losses_under_a_further_fall_are_drawn_against_the_fund(run_folder: Any) -> None:
-    chart = stress_chart(read(warning_signs(run_folder().crash())))
+    chart = stress_chart(read(warning_signs(run_folder(start_balance=500_000.0).crash())))
     assert chart is not None
     falls, rises = ([t for t in chart.traces if t.name.startswith("by") and t.panel == n] for n in (0, 1))
     assert [t.name for t in falls] == [t.name for t in rises] == [f"by {n} %" for n in (5, 10, 20, 30)]
     assert all((a.y <= b.y).all() for a, b in pairwise(falls))
     assert chart.traces[0].name == "what the fund has"
+
+
+def test_a_fund_that_dwarfs_every_loss_does_not_press_them_flat(run_folder: Any) -> None:
+    chart = stress_chart(read(warning_signs(run_folder(start_balance=50e6).crash())))
+    assert chart is not None
+    assert all(t.name.startswith("by") for t in chart.traces)
+    assert "None of them came to a quarter" in chart.reading
 
 
 def test_accounts_near_liquidation_are_drawn_nearest_first(run_folder: Any) -> None:
@@ -259,6 +266,9 @@ def test_how_early_each_sign_warned(run_folder: Any) -> None:
     table = tables_signs.warnings(run)
     assert column(table, "Before the crash") == ["30 minutes", "\u2013"]
     assert column(table, "First on (UTC)")[1] == "never"
+    sign = run.summary["warnings"]["signs"]["fund"]
+    sign["first"] = run.summary["warnings"]["crash"] + 60
+    assert column(tables_signs.warnings(run), "Before the crash") == ["30 minutes", "after it"]
     assert tables_signs.crash(run).endswith("the first deleveraging.")
 
 
