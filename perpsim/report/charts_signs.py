@@ -14,7 +14,8 @@ from perpsim.report.words import moment
 
 #: from the mildest to the worst
 _LOOKS = ((GREEN, "dot"), (AMBER, "dashdot"), (PURPLE, "dash"), (RED, "solid"), (BLUE, "longdash"))
-_FALL, _RISE, _NEAR = (re.compile(rf"{name}_(\d+)") for name in ("loss", "loss_up", "near"))
+_FALL, _RISE, _NEED, _NEAR = (re.compile(rf"{name}_(\d+)") for name in ("loss", "loss_up", "need", "near"))
+_MOST = 10.0  # of the crowding: a book that is all but empty would press the rest flat
 
 
 def sign_chart(run: RunData) -> Chart | None:
@@ -31,8 +32,8 @@ def sign_chart(run: RunData) -> Chart | None:
     signs = run["warnings"]
     x, crowding = column(signs, "time"), column(signs, "crowding")
     if x is not None and crowding is not None:
-        traces.append(Trace("crowding", x, crowding, PURPLE, len(panels)))
-        panels.append(Panel("liquidated by a move of 5 % / depth of the book", 0.7, zero=True))
+        traces.append(Trace("crowding", x, np.minimum(crowding, _MOST), PURPLE, len(panels)))
+        panels.append(Panel(f"liquidated by 5 % / depth of the book (up to {_MOST:.0f})", 0.7, zero=True))
         reading += " Where a move of 5 % would liquidate more than the book can take, a cascade is possible."
     on = [c for c in signs.columns if c.startswith("on_") and signs.schema[c] == pl.Boolean]
     if x is not None and on:
@@ -88,22 +89,24 @@ def stress_chart(run: RunData) -> Chart | None:
     traces = _family(run, _FALL, "by {} %", 0)
     if not traces:
         return None
-    panels = [Panel(f"loss of the fund by a further fall, {run.unit}", 1.2, zero=True, format="~s")]
-    rises = _family(run, _RISE, "by {} %", 1)
-    if any(np.nan_to_num(trace.y).any() for trace in rises):
-        traces += rises
-        panels.append(Panel(f"and by a rise, {run.unit}", 1.0, zero=True, format="~s"))
+    panels = [Panel(f"loss of the fund by a further fall, {run.unit}", 1.1, zero=True, format="~s")]
+    for pattern, label in ((_NEED, "beyond all margins by a fall"), (_RISE, "loss of the fund by a rise")):
+        more = _family(run, pattern, "by {} %", len(panels))
+        if any(np.nan_to_num(trace.y).any() for trace in more):
+            traces += more
+            panels.append(Panel(f"{label}, {run.unit}", 0.9, zero=True, format="~s"))
     reading = (
         "At every moment: the loss of the fund if the price moved at once by so much more, with the "
         "positions and the book as they stood."
     )
-    balance, most = fund_balance(run), max(float(np.nanmax(trace.y)) for trace in traces)
+    balance = fund_balance(run)
+    most = max(float(np.nanmax(trace.y)) for trace in traces if trace.panel == 0)
     if balance is not None and most < float(np.nanmin(balance[1])) / 4:
         # its line would press all others flat
         reading += " None of them came to a quarter of what the fund had."
     elif balance is not None:
         traces.insert(0, Trace("what the fund has", *balance, FAINT, kind="step", width=3.6))
-        reading += " Where a line meets what the fund has, such a move empties it."
+        reading += " Where a line meets what the fund has, such a move empties it, and others bear the rest."
     return Chart("stress", "What would a further fall have cost the fund?", reading, panels, traces)
 
 

@@ -65,7 +65,9 @@ class Facts:
     owing: float = 0.0
     # the rest
     reward: float | None = None
-    price_fall: float | None = None  # of the index, first to lowest, as a share
+    gas_cost: float | None = None  # what the keepers paid for gas
+    price_fall: float | None = None  # of the index, first to lowest, as a share: of the market that fell most
+    price_fall_of: str = ""  # that market, where there are several
     violations: int = 0
 
     @property
@@ -147,6 +149,16 @@ def _fall(prices: Floats) -> float:
     return float(seen.min() / seen[0] - 1.0)
 
 
+def _deepest_fall(run: RunData) -> tuple[float | None, str]:
+    """(fall of the index, market) of the market that fell most; no name where there is only one."""
+    falls = [
+        (_fall(index), run.market_name(market) if len(run.markets()) > 1 else "")
+        for market in run.markets()
+        if (index := positive(column(run["blocks"], f"index_{market}"))) is not None
+    ]
+    return min(falls) if falls else (None, "")
+
+
 def _roles(accounts: pl.DataFrame, weights: Floats) -> tuple[tuple[str, float], ...]:
     sums: dict[str, float] = {}
     for name, weight in zip(texts(accounts, "role"), weights):
@@ -217,7 +229,7 @@ def gather(run: RunData) -> Facts:
     parts = [p for p in (covered, haircut, charged, treasury) if p is not None]
     flows = [f for kind in OUTFLOWS if (f := fund_flow(run, kind)) is not None]
     gains = [f for kind in INFLOWS[1:] if (f := fund_flow(run, kind)) is not None]
-    index = positive(column(blocks, f"index_{run.markets()[0]}")) if run.markets() else None
+    fall, fallen = _deepest_fall(run)
     planned = _first(run.number("planned_blocks"), run.number("parameters.clock.blocks"))
     return Facts(
         unit=run.unit,
@@ -257,6 +269,8 @@ def gather(run: RunData) -> Facts:
         owing_accounts=len(owed),
         owing=float(-owed.sum()),
         reward=_first(summed(run["keepers"], "reward"), summed(liquidations, "reward")),
-        price_fall=None if index is None else _fall(index),
+        gas_cost=summed(run["keepers"], "gas_cost"),
+        price_fall=fall,
+        price_fall_of=fallen,
         violations=violations(run),
     )

@@ -87,9 +87,10 @@ def figures(facts: Facts) -> list[tuple[str, str, str]]:
             ("Still owed at the end", money(facts.owing, unit), count(facts.owing_accounts, "account"))
         )
     if facts.reward is not None:
-        found.append(("Keepers' rewards", money(facts.reward, unit), ""))
+        cost = f"{money(facts.gas_cost, unit)} spent on gas" if facts.gas_cost else ""
+        found.append(("Keepers' rewards", money(facts.reward, unit), cost))
     if facts.price_fall is not None:
-        found.append(("Index, first to lowest", _signed(facts.price_fall), ""))
+        found.append(("Index, first to lowest", _signed(facts.price_fall), facts.price_fall_of))
     return found
 
 

@@ -239,12 +239,12 @@ def _run(run: RunData) -> list[str]:
         _table(
             "What matters most?",
             "Settings that the outcome hangs on.",
-            tables_run.told(run.parameters.get("matters"), ("key", "Setting"), ("why", "Why")),
+            tables_run.told(run.parameters.get("levers"), ("key", "Setting"), ("why", "Why")),
         ),
         _table(
             "What to try next",
-            "Runs that differ in one thing: `perpsim run ... --set KEY=VALUE`.",
-            tables_run.told(run.parameters.get("vary"), ("set", "With"), ("effect", "What happens")),
+            "Changes as the option --set of `perpsim run` takes them.",
+            tables_run.told(run.parameters.get("vary"), ("change", "With"), ("effect", "What happens")),
         ),
         _table(
             "Seed, versions and digest",

@@ -41,9 +41,10 @@ def waits(run: RunData) -> Table | None:
     frame = run["keepers"]
     if "dropped" not in frame.columns or not frame.height:
         return None
+    bids = texts(frame, "fee")
     columns: list[tuple[str, Any, Any]] = [
         ("Keeper", texts(frame, "name"), text),
-        ("Bids", texts(frame, "fee") if "fee" in frame.columns else None, text),
+        ("Bids", bids if any(bids) else None, text),
         ("In a block", column(frame, "transactions", 1.0), figure),
         ("Replaced", column(frame, "replaced", 1.0), figure),
         ("Dropped", column(frame, "dropped", 1.0), figure),

@@ -18,7 +18,7 @@ TEXT_KEYS = (
     "sources",
     "expected",
     "modelled",
-    "matters",
+    "levers",
     "vary",
 )  # of the parameters: shown apart
 
@@ -45,8 +45,12 @@ def settings(run: RunData) -> Table:
 def told(found: object, *columns: tuple[str, str]) -> Table | None:
     """What a scenario's author says, from a list of records; `columns` are (key, heading)."""
     records = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-    rows = [[text(item.get(key, NOTHING)) for key, _ in columns] for item in records]
+    rows = [[text(_line(item.get(key, NOTHING))) for key, _ in columns] for item in records]
     return Table([head for _, head in columns], rows, look="pairs") if rows else None
+
+
+def _line(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def flat(tree: object, path: str = "") -> list[tuple[str, str]]:

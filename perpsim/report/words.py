@@ -22,6 +22,7 @@ ROLES: dict[str, tuple[str, str]] = {
     "hedger": ("hedgers", "hedger"),
     "arbitrageur": ("arbitrageurs", "arbitrageur"),
     "staker": ("stakers", "staker"),
+    "basket": ("hedgers over markets", "hedger over markets"),
     "attacker": ("attackers", "attacker"),
     "treasury": ("the treasury", "the treasury"),
 }

@@ -112,6 +112,7 @@ def warning_signs(folder: RunFolder, every: int = 10) -> RunFolder:
     near = np.clip(at / n / 0.45, 0, 1) ** 2
     loss = {f"loss_{fall}": 1e4 * fall * near for fall in FALLS}
     up = {f"loss_up_{fall}": 1e3 * fall * near for fall in FALLS}
+    need = {f"need_{fall}": 3e4 * fall * near for fall in FALLS}
     folder.tables["warnings"] = pl.DataFrame(
         {
             "block": at * every,
@@ -123,6 +124,7 @@ def warning_signs(folder: RunFolder, every: int = 10) -> RunFolder:
             **{f"near_{by}": (by * 5 * near).astype(np.int64) for by in (1, 2, 5, 10)},
             **loss,
             **up,
+            **need,
             "on_stress": near > 0.5,
             "on_fund": near > 0.8,
         }
@@ -171,6 +173,6 @@ def crowds(folder: RunFolder) -> RunFolder:
     folder.summary["adl"] = {**folder.summary.get("adl", {}), **cost, "hedges_broken": 7}
     parameters = folder.summary["parameters"]
     parameters["modelled"] = ["prices as they were", "not modelled: outages"]
-    parameters["matters"] = [{"key": "fund.initial", "why": "a larger fund pays longer"}]
-    parameters["vary"] = [{"set": "fund.initial=0", "effect": "everything falls on the winners"}]
+    parameters["levers"] = [{"key": "fund.initial", "why": "a larger fund pays longer"}]
+    parameters["vary"] = [{"change": ["fund.initial=0"], "effect": "everything falls on the winners"}]
     return folder

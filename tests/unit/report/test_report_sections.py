@@ -32,6 +32,8 @@ from perpsim.report.charts_crowds import staker_chart
 from perpsim.report.charts_keepers import OTHERS, SHOWN, keeper_chart
 from perpsim.report.charts_signs import fund_to_interest, near_chart, sign_chart, stress_chart
 from perpsim.report.data import RunData, load
+from perpsim.report.facts import gather
+from perpsim.report.headline import figures
 from perpsim.report.legend import legend
 from perpsim.report.moments import moments
 from perpsim.report.table import Table
@@ -242,8 +244,9 @@ def test_signs_and_the_moment_of_the_crash_are_drawn(run_folder: Any) -> None:
 def test_losses_under_a_further_fall_are_drawn_against_the_fund(run_folder: Any) -> None:
     chart = stress_chart(read(warning_signs(run_folder(start_balance=500_000.0).crash())))
     assert chart is not None
-    falls, rises = ([t for t in chart.traces if t.name.startswith("by") and t.panel == n] for n in (0, 1))
-    assert [t.name for t in falls] == [t.name for t in rises] == [f"by {n} %" for n in (5, 10, 20, 30)]
+    panels = [[t for t in chart.traces if t.name.startswith("by") and t.panel == n] for n in range(3)]
+    assert all([t.name for t in panel] == [f"by {n} %" for n in (5, 10, 20, 30)] for panel in panels)
+    falls = panels[0]
     assert all((a.y <= b.y).all() for a, b in pairwise(falls))
     assert chart.traces[0].name == "what the fund has"
 
@@ -348,3 +351,19 @@ def test_panels_with_one_line_each_need_no_legend(run_folder: Any) -> None:
     chart = sign_chart(read(run_folder().crash()))
     assert chart is not None
     assert legend(chart) == ""
+
+
+# key figures
+
+
+def test_the_deepest_fall_names_its_market(run_folder: Any) -> None:
+    folder = second_market(run_folder().crash())
+    folder.tables["blocks"] = folder.tables["blocks"].with_columns(index_1=pl.col("index_1") ** 2)
+    facts = gather(read(folder))
+    assert facts.price_fall_of == "ETH"
+    assert facts.price_fall == pytest.approx(-0.53, abs=0.03)
+
+
+def test_keepers_gas_stands_beside_their_rewards(run_folder: Any) -> None:
+    facts = gather(read(keeper_transactions(run_folder().crash())))
+    assert ("Keepers' rewards", "450 USD", "286 USD spent on gas") in figures(facts)
