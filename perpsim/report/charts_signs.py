@@ -32,8 +32,10 @@ def sign_chart(run: RunData) -> Chart | None:
     signs = run["warnings"]
     x, crowding = column(signs, "time"), column(signs, "crowding")
     if x is not None and crowding is not None:
-        traces.append(Trace("crowding", x, np.minimum(crowding, _MOST), PURPLE, len(panels)))
-        panels.append(Panel(f"liquidated by 5 % / depth of the book (up to {_MOST:.0f})", 0.7, zero=True))
+        # there is no ratio to an empty book: it is as bad as it gets
+        shown = np.where(np.isnan(crowding), _MOST, np.minimum(crowding, _MOST))
+        traces.append(Trace("crowding", x, shown, PURPLE, len(panels)))
+        panels.append(Panel(f"liquidated by 5 % / depth of the book, up to {_MOST:.0f}", 0.7, zero=True))
         reading += " Where a move of 5 % would liquidate more than the book can take, a cascade is possible."
     on = [c for c in signs.columns if c.startswith("on_") and signs.schema[c] == pl.Boolean]
     if x is not None and on:

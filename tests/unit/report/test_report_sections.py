@@ -367,3 +367,14 @@ def test_the_deepest_fall_names_its_market(run_folder: Any) -> None:
 def test_keepers_gas_stands_beside_their_rewards(run_folder: Any) -> None:
     facts = gather(read(keeper_transactions(run_folder().crash())))
     assert ("Keepers' rewards", "450 USD", "286 USD spent on gas") in figures(facts)
+
+
+def test_an_empty_book_counts_as_the_worst_crowding(run_folder: Any) -> None:
+    folder = warning_signs(run_folder().crash())
+    signs = folder.tables["warnings"]
+    level = pl.when(pl.col("block") < 100).then(0.5).when(pl.col("block") < 200).then(15_000.0)
+    folder.tables["warnings"] = signs.with_columns(crowding=level.otherwise(float("nan")))
+    chart = sign_chart(read(folder))
+    assert chart is not None
+    crowding = next(t.y for t in chart.traces if t.name == "crowding")
+    assert crowding.tolist() == [0.5] * 10 + [10.0] * (len(crowding) - 10)
