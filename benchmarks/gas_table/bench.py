@@ -8,6 +8,7 @@ from typing import Any
 
 from perpsim.chain import Chain, Receipt, open_chain
 from perpsim.protocol import (
+    Contract,
     DeleverageParams,
     MarketParams,
     MarketTerms,
@@ -62,14 +63,14 @@ class Bench:
         self.protocol.token.transact(address, "mint", address, 10**12)
         return address, account
 
-    def send(self, sender: str, contract: str, function: str, *args: Any) -> Receipt:
-        """A transaction that is not measured; it must succeed. `contract` is a field of `Protocol`, or `book`
-        (that of the first market), or `book3`."""
+    def send(self, sender: str, contract: str | Contract, function: str, *args: Any) -> Receipt:
+        """A transaction that is not measured; it must succeed. `contract` is a `Contract`, or a field of
+        `Protocol`, or `book` (that of the first market), or `book3`."""
         if self.block_time:
             self.tick(self.block_time)
         return self._send(sender, contract, function, *args)
 
-    def measured(self, sender: str, contract: str, function: str, *args: Any) -> Receipt:
+    def measured(self, sender: str, contract: str | Contract, function: str, *args: Any) -> Receipt:
         """As `send`, in a block of its own and with exact gas."""
         self.tick()
         flush = getattr(self.chain, "flush", None)
@@ -77,8 +78,10 @@ class Bench:
             flush()
         return self._send(sender, contract, function, *args)
 
-    def _send(self, sender: str, contract: str, function: str, *args: Any) -> Receipt:
-        if contract.startswith("book"):
+    def _send(self, sender: str, contract: str | Contract, function: str, *args: Any) -> Receipt:
+        if isinstance(contract, Contract):
+            target = contract
+        elif contract.startswith("book"):
             target = self.protocol.books[int(contract[4:] or 0)]
         else:
             target = getattr(self.protocol, contract)
@@ -86,7 +89,7 @@ class Bench:
         assert receipt.ok, f"{contract}.{function}: {receipt.reason}"
         return receipt
 
-    def gas(self, sender: str, contract: str, function: str, *args: Any) -> int:
+    def gas(self, sender: str, contract: str | Contract, function: str, *args: Any) -> int:
         """Gas of a transaction."""
         return self.measured(sender, contract, function, *args).gas_used
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from gas_table.bench import IMMEDIATE, INDEX, Bench
-from perpsim.protocol import wad
+from perpsim.protocol import deploy_keeper_batch, wad
+
+#: the most that a call of a batch may use
+GAS_EACH = 1_500_000
 
 
 def liquidations(engine: str) -> dict[str, int]:
@@ -38,6 +41,34 @@ def liquidations(engine: str) -> dict[str, int]:
     paid = bench.gas(keeper, "liquidator", "liquidate", victims[2], 0)
     gas["liquidation the vault pays for, 1 level"] = paid
     return gas
+
+
+def batches(engine: str) -> dict[str, int]:
+    """A keeper's contract that liquidates one account as in `liquidations`, and eight in one transaction."""
+    bench = Bench(engine)
+    maker, _ = bench.actor()
+    keeper = bench.chain.account(900).address
+    contract = deploy_keeper_batch(bench.protocol, keeper)
+    size, victims = wad("0.5"), []
+    for _ in range(10):
+        address, account = bench.actor(55)
+        bench.place(maker, False, INDEX, size)
+        bench.place(address, True, INDEX, size, IMMEDIATE)
+        victims.append(account)
+    bench.place(maker, True, INDEX - wad(88), wad(100))
+    bench.place(maker, False, INDEX - wad(82), wad(100))
+    bench.post(INDEX - wad(85))
+    bench.post(INDEX - wad(85))
+    targets = [(account, 0, False) for account in victims]
+    bench.send(keeper, contract, "liquidate_many", targets[:1], GAS_EACH)
+    one = bench.gas(keeper, contract, "liquidate_many", targets[1:2], GAS_EACH)
+    receipt = bench.measured(keeper, contract, "liquidate_many", targets[2:], GAS_EACH)
+    assert len(bench.events(receipt, "Liquidated")) == 8
+    assert all(bench.protocol.clearinghouse.view("position", account, 0)[0] == 0 for account in victims)
+    return {
+        "batch of 1 liquidation": one,
+        "each further liquidation in a batch": (receipt.gas_used - one) // 7,
+    }
 
 
 def by_index(engine: str) -> dict[str, int]:

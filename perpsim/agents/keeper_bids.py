@@ -78,6 +78,14 @@ def first_bid(fee: Fee | None, toll: Toll, reward: float, gas: float) -> Bid | N
             return Bid(min(tip, limit), min(most, limit))
 
 
+def urgent_bid(fee: Fee | None, toll: Toll, reward: float, gas: float) -> Bid | None:
+    """The bid of what cannot wait: whoever else would raise it step by step offers all at once."""
+    if not isinstance(fee, EscalatingBid):
+        return first_bid(fee, toll, reward, gas)
+    limit = _limit(fee, toll, reward, gas)
+    return Bid(limit, limit) if limit >= toll.base_fee else None
+
+
 def raised_bid(bid: Bid, fee: EscalatingBid, toll: Toll, reward: float, gas: float) -> Bid | None:
     """A bid that may replace one that has waited; None where that would be more than it is worth."""
     if bid.max_fee is None:

@@ -8,15 +8,15 @@ transaction, or, where the list is too long for a block, of the next few.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 
 import numpy as np
 import numpy.typing as npt
 
-from perpsim.agents.keeper_bids import FREE, Bid, Toll, first_bid, raised_bid
+from perpsim.agents.keeper_bids import FREE, Bid, Toll, first_bid, raised_bid, urgent_bid
 from perpsim.scenarios import EscalatingBid, Keeper
 from perpsim.simulation.market_state import OpenList
 
@@ -147,7 +147,8 @@ class Sight:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A transaction of the keeper's own that no block has taken yet. `nonce`: None where it named none."""
+    """A transaction of the keeper's own that no block has taken yet. `calls` is empty for what concerns
+    lists, `nonce` None where it named none."""
 
     calls: tuple[Call, ...]
     bid: Bid
@@ -157,13 +158,14 @@ class Waiting:
 @dataclass(frozen=True)
 class Known:
     """What a keeper knows of itself: its address, the block to come, the next nonce of its address, what it
-    has waiting; and what it has learnt: the chance that a call closes something, gas of those that do and of
-    those that do not."""
+    has waiting, the block in which it last called an account (in a market) in vain; and what it has learnt:
+    the chance that a call closes something, gas of those that do and of those that do not."""
 
     address: str = ""
     block: int = 0
     nonce: int = 0
     waiting: tuple[Waiting, ...] = ()
+    tried: Mapping[tuple[int, int], int] = field(default_factory=dict)
     chance: float = 0.5
     gas_won: float = GAS_WON
     gas_lost: float = GAS_LOST
@@ -271,14 +273,15 @@ def expected_profit(call: Call, toll: Toll, keeper: Keeper, known: Known) -> flo
 
 
 def _first(sight: Sight, keeper: Keeper, known: Known, order: IntArray) -> list[Call]:
-    """Calls for the first rows in `order`, but those that it has sent already."""
+    """Calls for the first rows in `order`, but those that it has sent already or had better not yet."""
     sent = {call.target for waiting in known.waiting for call in waiting.calls}
     found: list[Call] = []
     for row in order[sight.notional[order] >= keeper.min_notional].tolist():
         if len(found) >= keeper.max_per_block:
             break
         call = sight.call(row)
-        if call.target not in sent:
+        last = known.tried.get(call.target)
+        if call.target not in sent and (last is None or known.block - last >= keeper.retry_blocks):
             found.append(call)
     return found
 
@@ -297,7 +300,7 @@ def decide(sight: Sight, keeper: Keeper, known: Known) -> Plan:
     bid = None
     if moves:
         reward = max(sight.rules[move.market].rewards.most for move in moves)
-        bid = first_bid(keeper.fee, sight.toll, reward, known.gas_won)
+        bid = urgent_bid(keeper.fee, sight.toll, reward, known.gas_won)
     busy = any(move.completes or move.ends for move in moves)
     sends = tuple(_sends(sight, keeper, known, calls, busy))
     return Plan(sends, tuple(moves) if bid else (), bid)

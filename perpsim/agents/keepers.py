@@ -20,7 +20,6 @@ from perpsim.agents.keeper_policies import (
     Frozen,
     Known,
     ListRules,
-    Move,
     Plan,
     Rewards,
     Rules,
@@ -99,8 +98,9 @@ class Experience:
 @dataclass
 class Desked:
     """A keeper at work: its settings, address and account, the contract that carries its batches, the next
-    nonce of its address, transactions on their way, accounts that it has seen under water, how many
-    transactions it has sent and how often it has replaced one."""
+    nonce of its address, transactions on their way, accounts that it has seen under water, the block
+    in which it last called one (in a market) in vain, how many transactions it has sent and how often it has
+    replaced one."""
 
     config: Keeper
     address: str
@@ -109,6 +109,7 @@ class Desked:
     nonce: int = 0
     waiting: list[Sending] = field(default_factory=list)
     found: set[int] = field(default_factory=set)
+    tried: dict[tuple[int, int], int] = field(default_factory=dict)
     sent: int = 0
     replaced: int = 0
     experience: Experience = field(default_factory=Experience)
@@ -135,12 +136,19 @@ class Desked:
 
     def known(self, block: int) -> Known:
         """What it knows when the block `block` is to come."""
-        own = [
-            Waiting(sending.calls, sending.bid, sending.tx.nonce) for sending in self.waiting if sending.calls
-        ]
+        own = [Waiting(sending.calls, sending.bid, sending.tx.nonce) for sending in self.waiting]
         learnt = self.experience
         chance = learnt.chance(block)
-        return Known(self.address, block, self.nonce, tuple(own), chance, learnt.gas_won, learnt.gas_lost)
+        return Known(
+            address=self.address,
+            block=block,
+            nonce=self.nonce,
+            waiting=tuple(own),
+            tried=self.tried,
+            chance=chance,
+            gas_won=learnt.gas_won,
+            gas_lost=learnt.gas_lost,
+        )
 
 
 class Keepers:
@@ -209,13 +217,12 @@ class Keepers:
             yield tx
         used = {sending.tx.nonce for sending in keeper.waiting}
         numbers = (number for number in count(keeper.nonce) if number not in used)
-        for move in plan.moves:
-            for tx in self._about_list(keeper, move, plan.bid or Bid(0, None), draw, views[move.market]):
-                tx.expires = block + keeper.config.patience
-                if keeper.numbers:
-                    tx.nonce = next(numbers)
-                keeper.send(Sending(tx, (), block, sight.block))
-                yield tx
+        for tx in self._about_lists(keeper, plan, draw, views):
+            tx.expires = block + keeper.config.patience
+            if keeper.numbers:
+                tx.nonce = next(numbers)
+            keeper.send(Sending(tx, (), block, sight.block))
+            yield tx
 
     def _liquidation(self, keeper: Desked, calls: Sequence[Call], arrival: float) -> Tx:
         if keeper.batcher is not None:
@@ -225,18 +232,25 @@ class Keepers:
         desk = self._desks[call.market]
         return desk.liquidate(keeper.address, call.account, call.with_deleverage, arrival)
 
-    def _about_list(self, keeper: Desked, move: Move, bid: Bid, draw: float, view: View) -> Iterator[Tx]:
-        desk, listing, address = self._desks[move.market], self._listings[move.market], keeper.address
-        if move.opens:
-            tx = desk.open_list(address, move.opens, _LAST + (1 - _LAST) * draw)
-            # At the end of the block, after those who tip.
-            yield _price(tx, Bid(0, bid.max_fee))
-        if move.ends:
-            yield _price(desk.end_list(address, _FIRST), bid)
-        if move.completes and listing is not None and view.open_list is not None:
-            account = view.open_list.account
-            for step in listing.steps(account, view.time):
-                yield _price(step.tx(desk, address, account, _FIRST), ahead(bid))
+    def _about_lists(self, keeper: Desked, plan: Plan, draw: float, views: Views) -> Iterator[Tx]:
+        """What comes first in the block before what comes last: nonces keep them in this order."""
+        bid, address = plan.bid or Bid(0, None), keeper.address
+        for move in plan.moves:
+            if move.ends:
+                yield _price(self._desks[move.market].end_list(address, _FIRST), bid)
+            if move.completes:
+                yield from self._steps(move.market, address, ahead(bid), views[move.market])
+        for move in plan.moves:
+            if move.opens:
+                tx = self._desks[move.market].open_list(address, move.opens, _LAST + (1 - _LAST) * draw)
+                # After those who tip.
+                yield _price(tx, Bid(0, bid.max_fee))
+
+    def _steps(self, market: int, address: str, bid: Bid, view: View) -> Iterator[Tx]:
+        listing, found = self._listings[market], view.open_list
+        if listing is not None and found is not None:
+            for step in listing.steps(found.account, view.time):
+                yield _price(step.tx(self._desks[market], address, found.account, _FIRST), bid)
 
 
 def _price(tx: Tx, bid: Bid) -> Tx:

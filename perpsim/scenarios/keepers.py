@@ -39,11 +39,12 @@ class RewardBid(Model):
 
 
 class EscalatingBid(Model):
-    """Begins as a `BaseFeeBid`; in every block that it waits the bid is replaced by one higher by `step` (a
-    fraction, at least the tenth that mempools ask for), up to `ceiling` (gwei) and `share` of the reward."""
+    """Begins as a `BaseFeeBid`, or below the base fee; in every block that it waits the bid is replaced by
+    one higher by `step` (a fraction, at least the tenth that mempools ask for), up to `ceiling` (gwei) and
+    `share` of the reward."""
 
     kind: Literal["escalating"]
-    multiple: Annotated[float, Field(ge=1, le=100)] = 1.25
+    multiple: Annotated[float, Field(ge=0, le=100)] = 1.25
     tip: Annotated[float, Field(ge=0, le=100)] = 0.1
     step: Annotated[float, Field(ge=0.1, le=10)] = 0.125
     ceiling: Positive = 1_000.0
@@ -69,7 +70,8 @@ Strategy = Annotated[
 class Keeper(Model):
     """A liquidator. `min_notional` and `min_profit` in quote units; `patience`: for how many blocks beyond
     the first a transaction waits. `profit` and `batch` only send what promises `min_profit`; `batch` puts up
-    to `batch_size` calls into a transaction. Without a `fee` it bids what the network's table of bids says
+    to `batch_size` calls into a transaction. An account that it called in vain it leaves alone for
+    `retry_blocks`. Without a `fee` it bids what the network's table of bids says
     for keepers."""
 
     name: Name
@@ -80,6 +82,7 @@ class Keeper(Model):
     min_profit: NonNegative = 0.0
     max_per_block: Annotated[int, Field(ge=1, le=256)] = 20
     batch_size: Annotated[int, Field(ge=1, le=32)] = 8
+    retry_blocks: Annotated[int, Field(ge=1, le=10_000)] = 1
     patience: Annotated[int, Field(ge=0, le=10_000)] = 4
     capital: NonNegative = 1_000.0
     outages: list[Outage] = []

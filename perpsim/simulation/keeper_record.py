@@ -204,6 +204,8 @@ class KeeperBook:
                 lost += late
                 record.lost += late
                 record.vain += not late
+                if not late:
+                    keeper.tried[call.target] = self.block
         if now.won:
             return WON
         if lost:

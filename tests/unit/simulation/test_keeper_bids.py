@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpsim.agents.keeper_bids import FREE, GWEI, Bid, Toll, ahead, first_bid, least_replacement, raised_bid
+from perpsim.agents.keeper_bids import (
+    FREE,
+    GWEI,
+    Bid,
+    Toll,
+    ahead,
+    first_bid,
+    least_replacement,
+    raised_bid,
+    urgent_bid,
+)
 from perpsim.chain import Tx
 from perpsim.chain.mempool import outbids
 from perpsim.scenarios import BaseFeeBid, EscalatingBid, FixedBid, RewardBid
@@ -54,6 +64,16 @@ def test_an_escalating_bid_ends_at_its_ceiling() -> None:
         seen.append(bid.max_fee)
         bid = raised_bid(bid, fee, CALM, 100.0, GAS)
     assert seen == [12_500_000_000, 18_750_000_000, 28_125_000_000, 40 * GWEI]
+
+
+def test_what_cannot_wait_is_offered_all_at_once() -> None:
+    fee = EscalatingBid(kind="escalating", multiple=0.5, ceiling=300.0, share=0.5)
+    assert urgent_bid(fee, CALM, 100.0, GAS) == Bid(300 * GWEI, 300 * GWEI)
+    # Half of 4 bears 50 gwei.
+    assert urgent_bid(fee, CALM, 4.0, GAS) == Bid(50 * GWEI, 50 * GWEI)
+    assert urgent_bid(fee, CALM, 0.7, GAS) is None
+    for other in (None, FixedBid(kind="fixed"), RewardBid(kind="reward")):
+        assert urgent_bid(other, CALM, 4.0, GAS) == first_bid(other, CALM, 4.0, GAS)
 
 
 def test_an_escalating_bid_catches_up_with_the_base_fee() -> None:

@@ -212,6 +212,13 @@ def test_what_waits_is_not_sent_again() -> None:
     assert accounts(decide(seen, keeper(max_per_block=2), known(waiting=waiting)).calls) == [4, 3]
 
 
+def test_what_was_tried_in_vain_is_left_alone_for_a_while() -> None:
+    seen, config = sight(), keeper(retry_blocks=5)
+    tried = {(9, 0): 6, (4, 0): 5, (3, 1): 9}
+    assert accounts(decide(seen, config, known(tried=tried)).calls) == [4, 3, 7]
+    assert accounts(decide(seen, config, known(tried=tried, block=11)).calls) == [9, 4, 3, 7]
+
+
 def test_a_fixed_bid_stays_as_it_is_and_waits() -> None:
     config = keeper(fee={"kind": "fixed", "gas_price": 10.0}, patience=40)
     (send,) = decide(crowd(1, toll=DEAR), config, known()).sends

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 from keeper_cases import keeper
+from rich.console import Console
 
 from perpsim.agents.keeper_policies import Call
 from perpsim.agents.keepers import Desked, Keepers, Sending
 from perpsim.chain import Receipt, Tx
+from perpsim.simulation.display import keeper_table
 from perpsim.simulation.keeper_record import KeeperBook
 from perpsim.simulation.record import tables
 from perpsim.simulation.runner import Simulation
@@ -161,6 +164,21 @@ def test_time_under_water_runs_from_the_fall_to_the_call_that_serves(desk: Desk)
     desk.book.watch(under, 160)
     desk.mined(desk.sends(desk.first, 7), 7, time=172)
     assert (record.served, record.underwater, record.worst) == (2, 36, 24)
+
+
+def test_the_table_at_the_end_of_a_run_fits_a_narrow_terminal(desk: Desk) -> None:
+    desk.book.watch(np.array([7]), 100)
+    desk.mined(desk.sends(desk.first, 7), 7, reward=3.0, time=124)
+    desk.mined(desk.sends(desk.second, 7))
+    paper = StringIO()
+    Console(width=80, file=paper).print(keeper_table(desk.book.table(), "USD"))
+    text = paper.getvalue()
+    assert "profit in USD" in text
+    (first,) = (line.split() for line in text.splitlines() if line.startswith("first"))
+    (second,) = (line.split() for line in text.splitlines() if line.startswith("second"))
+    #                found sent won lost reverted dropped gas cost profit under water
+    assert first == ["first", "greedy", "0", "1", "1", "0", "0", "0", "0.1", "0", "3", "24", "/", "24"]
+    assert second == ["second", "greedy", "0", "1", "0", "1", "0", "0", "0.1", "0", "0"]
 
 
 def test_the_record_of_a_run_adds_up(smoke_run: Callable[..., Simulation]) -> None:
