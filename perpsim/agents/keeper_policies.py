@@ -41,16 +41,19 @@ class Rewards:
     full_below: float
     maintenance: float
 
-    def closed(self, notional: float, equity: float, maintenance: float) -> float:
-        """Notional that a liquidation would close if the book takes it."""
-        if equity <= 0 or equity < self.full_threshold * maintenance or notional < self.full_below:
-            return notional
+    def closed(self, notional: FloatArray, equity: FloatArray, maintenance: FloatArray) -> FloatArray:
+        """Notional that liquidations would close if the book takes it."""
         freed = (1 + self.buffer) * self.maintenance - self.penalty
-        return min((maintenance * (1 + self.buffer) - equity) / freed, notional) if freed > 0 else notional
+        if freed <= 0:
+            return notional
+        whole = (equity <= 0) | (equity < self.full_threshold * maintenance) | (notional < self.full_below)
+        part = np.minimum((maintenance * (1 + self.buffer) - equity) / freed, notional)
+        return np.where(whole, notional, part)
 
-    def reward(self, closed: float) -> float:
+    def reward(self, closed: FloatArray) -> FloatArray:
         """What closing so much notional pays if nothing is left to be done."""
-        return min(max(self.rate * closed, self.least), self.most, self.penalty * closed)
+        bounded = np.clip(self.rate * closed, self.least, self.most)
+        return np.minimum(bounded, self.penalty * closed)
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,12 @@ class Sight:
     @cached_property
     def rewards(self) -> FloatArray:
         """What each row promises."""
-        return np.array([self._reward(row) for row in range(self.ids.size)])
+        found = np.zeros(self.ids.size)
+        for market, rules in enumerate(self.rules):
+            rows = self.markets == market
+            terms, notional = rules.rewards, self.notional[rows]
+            found[rows] = terms.reward(terms.closed(notional, self.equity[rows], self.maintenance[rows]))
+        return found
 
     @cached_property
     def rows(self) -> dict[tuple[int, int], int]:
@@ -138,11 +146,6 @@ class Sight:
         account, market = int(self.ids[row]), int(self.markets[row])
         deleverage = bool(self.coverage[market] < -self.equity[row])
         return Call(account, market, deleverage, float(self.notional[row]), float(self.rewards[row]))
-
-    def _reward(self, row: int) -> float:
-        rules = self.rules[int(self.markets[row])].rewards
-        notional, equity = float(self.notional[row]), float(self.equity[row])
-        return rules.reward(rules.closed(notional, equity, float(self.maintenance[row])))
 
 
 @dataclass(frozen=True)

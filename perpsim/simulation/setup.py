@@ -104,7 +104,8 @@ class Cast:
     def senders(self) -> list[str]:
         """Addresses of all who send transactions of their own."""
         crowds = [address for crowd in self.crowds for address in crowd.members.addresses]
-        return [self.oracle.address, *self.keepers.by_address, *crowds]
+        keepers = [keeper.address for keeper in self.keepers.keepers]
+        return [self.oracle.address, *keepers, *crowds]
 
     @property
     def traders(self) -> list[LeveragedTraders]:

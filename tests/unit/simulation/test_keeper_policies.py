@@ -113,8 +113,9 @@ def test_positions_of_all_markets_stand_in_one_line() -> None:
 def test_a_reward_is_what_the_market_pays_for_what_it_closes(
     notional: float, equity: float, maintenance: float, closed: float, reward: float
 ) -> None:
-    assert REWARDS.closed(notional, equity, maintenance) == pytest.approx(closed)
-    assert REWARDS.reward(closed) == pytest.approx(reward)
+    found = REWARDS.closed(np.array([notional]), np.array([equity]), np.array([maintenance]))
+    assert found.tolist() == pytest.approx([closed])
+    assert REWARDS.reward(found).tolist() == pytest.approx([reward])
 
 
 def test_profit_sends_what_is_worth_more_than_its_gas() -> None:
