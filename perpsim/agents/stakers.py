@@ -87,8 +87,6 @@ class FundStakers:
             stage = _AFTER.get(step["kind"])
             if row is None or stage is None:
                 continue
-            if step["kind"] == "stake":
-                self._peak[row] = 0.0
             if stage == GONE and vault.shares[vault.holder(step["owner"])]:
                 stage = IN
             self.stage[row] = stage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,12 @@ def test_each_attacker_is_accounted_for(run: Simulation, summary: dict[str, Any]
         gain = row["taken_out"] + row["left"] + row["outside"] - row["paid_in"]
         assert row["profit"] == pytest.approx(gain)
         assert row["fund_low"] <= min(row["fund_before"], row["fund_end"])
+    # What stakers bring and take is no loss of the fund.
+    fund = tables(run)["fund"].filter(pl.col("kind").is_in(["cover", "repay", "reward", "penalty", "fee"]))
+    for row, attacker in zip(by_name.values(), run.cast.attackers):
+        lost = -fund.filter(pl.col("block") >= attacker.began)["amount_f64"].sum()
+        assert row["fund_lost"] == pytest.approx(lost)
+        assert lost > 0
     # The whale got most of its margin out before the fall took its position.
     whale = by_name["whale"]
     assert whale["outside"] == 0
@@ -92,6 +99,17 @@ def test_trading_moves_the_thin_market_and_leaves_the_other_alone(run: Simulatio
     assert blocks["price_1"].max() > 10_500
     untouched = sample_paths(run.scenario, np.random.SeedSequence(run.scenario.seed).spawn(2)[0])
     assert blocks["price_0"].to_list() == untouched[0].tolist()
+
+
+def test_what_arbitrageurs_trade_does_not_move_the_price(run: Simulation) -> None:
+    arbitrageurs = run.cast.crowds[2].members.ids
+    assert run.cast.crowds[2].role == "arbitrageur"
+    assert set(arbitrageurs.tolist()) <= run.cast.hedged
+    flows: list[float] = []
+    run.outside.flow = lambda market, notional: flows.append(notional)  # type: ignore[method-assign]
+    for taker in (int(arbitrageurs[0]), run.cast.traders[0].members.ids[0]):
+        run._flowed(SimpleNamespace(market=1, taker=int(taker), size=-2 * 10**18, price=100 * 10**18), 0)
+    assert flows == [-200.0]
 
 
 def test_hedges_break_when_a_market_falls(summary: dict[str, Any]) -> None:

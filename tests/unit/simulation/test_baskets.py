@@ -124,6 +124,31 @@ def test_who_mends_opens_the_leg_again(desks: list[Desk]) -> None:
     assert (crowd.baskets.breaks, int(crowd.baskets.broken.sum())) == (1, 1)
 
 
+def test_who_has_nothing_left_mends_nothing(desks: list[Desk]) -> None:
+    crowd = Crowd(desks, PAIR, mend_share=1.0)
+    crowd.open()
+    crowd.sizes[1, 1], crowd.equity[1] = 0.0, -1.0
+    assert [(account, market, reduces) for account, market, _, reduces in crowd.orders(40)] == [(1, 0, True)]
+    assert crowd.orders(60) != []
+    crowd.sizes[0, 1] = 0.0
+    assert crowd.orders(80) == crowd.orders(100) == []
+
+
+def test_who_mends_has_all_its_patience_again(desks: list[Desk]) -> None:
+    crowd = Crowd(desks, PAIR, mend_share=1.0)
+    crowd.orders(1)
+    crowd.equity[1 : COUNT + 1] = crowd.config.collateral_median
+    for block in range(10, 70, 10):
+        assert crowd.orders(block)
+    crowd.fill(crowd.orders(70))
+    assert crowd.orders(80) == []
+    crowd.sizes[1, 1:3] = 0.0
+    assert crowd.orders(90) == []
+    # Seven tries before, and yet five more.
+    for block in range(100, 150, 10):
+        assert [(account, market) for account, market, *_ in crowd.orders(block)] == [(1, 1), (2, 1)]
+
+
 def test_a_fall_in_one_market_makes_the_stretched_sell_in_the_other(desks: list[Desk]) -> None:
     longs = [{"market": 0, "weight": 1}, {"market": 1, "weight": 1}]
     for share, legs in ((1.0, {(0, True), (1, True)}), (0.0, set())):

@@ -148,7 +148,8 @@ def test_after_the_cooldown_they_claim_and_are_gone(desk: VaultDesk, sent: Any) 
     for sender, _, (shares, receiver, owner) in claims:
         assert sender == receiver == owner
         assert shares == fund.table.redeemable(fund.table.holder(sender), fund.time)
-    # Held up, they try again; paid, they never come back.
+    # Held up, they try again, but not at once; paid, they never come back.
+    assert fund.asks(23 + COOLDOWN // 12) == []
     later = fund.asks(40 + COOLDOWN // 12)
     assert len(later) == COUNT
     for sender, _, (shares, *_) in later:
@@ -172,6 +173,33 @@ def test_the_calm_let_the_window_lapse(desk: VaultDesk, sent: Any) -> None:
     # A second fright finds them ready to ask again.
     fund.books = int(before * 0.7)
     assert len(fund.asks(2_000)) == COUNT
+
+
+def test_half_a_recovery_does_not_calm_them(desk: VaultDesk, sent: Any) -> None:
+    fund = Fund(desk, sent, nerve=0.1, calm_share=1.0)
+    fund.join()
+    fund.asks(20)
+    before, fund.books = fund.books, int(fund.books * 0.8)
+    fund.request(fund.asks(21))
+    fund.books = int(before * 0.93)
+    assert len(fund.asks(22 + COOLDOWN // 12)) == COUNT
+
+
+def test_what_a_claim_leaves_is_asked_for_again(desk: VaultDesk, sent: Any) -> None:
+    fund = Fund(desk, sent, nerve=0.1, calm_share=0.0)
+    fund.join()
+    fund.asks(20)
+    fund.books = int(fund.books * 0.8)
+    fund.request(fund.asks(21))
+    fund.asks(22)
+    for sender, _, (shares, *_) in fund.asks(22 + COOLDOWN // 12):
+        assets = fund.table.worth(shares // 2)
+        fund.log("Transfer", sender=sender, receiver=NOBODY, value=shares // 2)
+        fund.log("Withdraw", owner=sender, assets=assets, shares=shares // 2)
+        fund.books -= assets
+    fund.table.requests.clear()
+    again = fund.asks(60 + COOLDOWN // 12)
+    assert [name for _, name, _ in again] == ["request_withdraw"] * COUNT
 
 
 def test_late_ones_come_when_it_pays(desk: VaultDesk, sent: Any) -> None:

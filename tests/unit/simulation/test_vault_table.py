@@ -52,6 +52,24 @@ def kinds(stage: Stage) -> list[str]:
     return [row["kind"] for row in stage.simulation.vault_table.rows]
 
 
+def test_without_stakers_a_share_costs_what_it_cost_at_first(vault: Stage) -> None:
+    table = vault.simulation.vault_table
+    lose(vault)
+    vault.price(10_000)
+    for name in ("c", "d"):
+        ask(vault, name, balance(vault, name))
+    wait(vault)
+    for name in ("c", "d"):
+        me = vault.people[name]
+        can = table.redeemable(table.holder(me), vault.time + 12)
+        vault.do(name, "vault", "redeem", can, me, me)
+    assert table.staked == 0 < table.treasury
+    assert table.price == 1
+    # Whoever comes now gets as many shares as the first.
+    vault.do("c", "vault", "deposit", 10**vault.decimals, vault.people["c"])
+    assert balance(vault, "c") == 10 ** (vault.decimals + 6)
+
+
 def test_stakes_have_a_price_of_one_and_fall_with_the_fund(vault: Stage) -> None:
     table = vault.simulation.vault_table
     assert table.price == pytest.approx(1)
