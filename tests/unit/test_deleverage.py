@@ -209,3 +209,26 @@ def test_a_whole_side_can_go(exchange: Exchange, keeper: Actor, side: int) -> No
     assert winner.size() == 0
     assert abs(winner.equity - wad(100_000_000 + 10_000)) <= 10
     exchange.check_invariants(dust=20, size_dust=0)
+
+
+@pytest.mark.exchange(markets=(distress_market(lot_size=1, min_size=1),), vault=NO_BREAKER)
+@EXACT
+@BOTH_SIDES
+@pytest.mark.parametrize("wei", [1, 2])
+def test_a_position_of_a_wei_goes_like_any_other(
+    exchange: Exchange, keeper: Actor, side: int, wei: int
+) -> None:
+    """Bankrupt at 9,000 (11,000), which is what its counterparty pays."""
+    loser = positioned(exchange, side, size=exact(wei), stake=exact(1_000 * wei))
+    exchange.move(away(side, 5_000))
+    winner = exchange.actor("winner")
+    before = winner.equity
+    assert (loser.size(), loser.equity) == (side * wei, -4_000 * wei)
+    receipt = deleverage(keeper, loser).event("DeleverageReceipt")
+    assert (receipt.quantity, receipt.haircut, receipt.bankruptcy_price) == (
+        wei,
+        4_000 * wei,
+        wad(away(side, 1_000)),
+    )
+    assert (loser.size(), loser.collateral, winner.size()) == (0, 0, 0)
+    assert before - winner.equity == 4_000 * wei
