@@ -38,9 +38,7 @@ def _format(values: Floats) -> str:
     """In full, with as many digits as matter at this size."""
     seen = np.abs(values[np.isfinite(values)])
     largest = float(seen.max()) if len(seen) else 0.0
-    return (
-        ":,.0f" if largest >= 1000 else ":,.2f" if largest >= 10 else ":.4~f" if largest >= 0.01 else ":.4~g"
-    )
+    return ":,.0f" if largest >= 1000 else ":,.2f" if largest >= 10 else ":.4~g"
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,9 @@ class Trace:
             if self.pattern:
                 marker["pattern"] = {"shape": self.pattern, "fillmode": "overlay", "fgcolor": "#fff"}
                 marker["pattern"] |= {"fgopacity": 0.7, "size": 6, "solidity": 0.3}
-            return result | {"type": "bar", "marker": marker, "width": bar * 1000 * 0.86, "offset": bar * 70}
+            # in the middle of its stretch: the pointer picks the bar whose time is nearest
+            result["x"] = [int(v + bar / 2) for v in (self.x[keep] - start)]
+            return result | {"type": "bar", "marker": marker, "width": bar * 1000 * 0.86}
         result["type"] = "scatter"
         if self.kind == "marks":
             size: Any = 9 if self.sizes is None else rounded(self.sizes, 3)

@@ -227,6 +227,10 @@ class Page:
             acts += [("mousePressed", x, y, n), ("mouseReleased", x, y, n)]
         self._mouse(acts)
 
+    def move(self, x: float, y: float) -> None:
+        """Point there."""
+        self._mouse([("mouseMoved", x, y, 0)])
+
     def drag(self, x0: float, y0: float, x1: float, y1: float) -> None:
         """Press at one place, let go at another."""
         steps = [(x0 + (x1 - x0) * n / 8, y0 + (y1 - y0) * n / 8) for n in range(1, 9)]

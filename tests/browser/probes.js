@@ -45,6 +45,17 @@ globalThis.probe = (() => {
       return box(button);
     },
 
+    // box and worth, as the pointer shows it, of the bars of a chart's first series
+    bars: (selector) => {
+      const div = document.querySelector(`${selector} .chart`);
+      const shown = all(".barlayer .trace", div)[0];
+      return all(".point", shown).map((bar) => [...box(bar.querySelector("path")),
+        Math.round(bar.__data__.s).toLocaleString("en-US")]);
+    },
+
+    // what the pointer shows in a chart
+    hovered: (selector) => all(`${selector} .hoverlayer text`).map((t) => t.textContent).join("; "),
+
     column: (table, at) => all(`${table} tbody tr`).map((row) => row.cells[at].dataset.v)
       .filter((v) => v !== undefined).map(Number),
 

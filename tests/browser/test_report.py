@@ -167,6 +167,18 @@ def test_a_click_in_the_legend_hides_a_series(crash_report: Path, opened: Open) 
     page.wait_for(f"{lines} === {before}")
 
 
+def test_the_pointer_reads_the_bar_that_it_is_over(crash_report: Path, opened: Open) -> None:
+    page = opened(crash_report)
+    page.evaluate("probe.plot('#shortfall')")
+    bars = page.evaluate("probe.bars('#shortfall')")
+    assert len(bars) >= 5
+    for part in (0.1, 0.9):
+        left, top, width, height, value = bars[2]
+        page.move(left + width * part, top + height / 2)
+        page.wait_for("document.querySelectorAll('#shortfall .hoverlayer .legend text').length > 0")
+        page.wait_for(f"probe.hovered('#shortfall').includes('{value}')")
+
+
 # phone
 
 

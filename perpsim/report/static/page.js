@@ -80,7 +80,8 @@
       if (trace.visible === "legendonly") continue;
       trace.x.forEach((x, i) => {
         const y = trace.y[i];
-        if (y === null || x > to || x < from - (trace.type === "bar" ? trace.width : 0)) return;
+        const half = trace.type === "bar" ? trace.width / 2 : 0;
+        if (y === null || x - half > to || x + half < from) return;
         if (trace.type === "bar") {
           const side = y < 0 ? all.down : all.up;
           side.set(x, (side.get(x) || 0) + y);

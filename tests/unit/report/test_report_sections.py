@@ -33,6 +33,7 @@ from perpsim.report.charts_keepers import OTHERS, SHOWN, keeper_chart
 from perpsim.report.charts_signs import fund_to_interest, near_chart, sign_chart, stress_chart
 from perpsim.report.data import RunData, load
 from perpsim.report.facts import gather
+from perpsim.report.figure import Chart, Panel, Trace
 from perpsim.report.headline import figures
 from perpsim.report.legend import legend
 from perpsim.report.moments import moments
@@ -378,3 +379,10 @@ def test_an_empty_book_counts_as_the_worst_crowding(run_folder: Any) -> None:
     assert chart is not None
     crowding = next(t.y for t in chart.traces if t.name == "crowding")
     assert crowding.tolist() == [0.5] * 10 + [10.0] * (len(crowding) - 10)
+
+
+def test_a_bar_stands_in_the_middle_of_its_stretch() -> None:
+    bars = Trace("n", np.array([0.0, 3600.0]), np.array([1.0, 2.0]), "#000", kind="bar")
+    drawn = Chart("k", "q?", "r", [Panel("p")], [bars], bar=3600.0).drawn(0, 7200)["data"][0]
+    assert drawn["x"] == [1800, 5400]
+    assert drawn["width"] < 3600 * 1000
