@@ -167,16 +167,16 @@ def test_a_click_in_the_legend_hides_a_series(crash_report: Path, opened: Open) 
     page.wait_for(f"{lines} === {before}")
 
 
-def test_the_pointer_reads_the_bar_that_it_is_over(crash_report: Path, opened: Open) -> None:
+@pytest.mark.parametrize("part", [0.1, 0.9])
+def test_the_pointer_reads_the_bar_of_its_time(crash_report: Path, opened: Open, part: float) -> None:
     page = opened(crash_report)
-    page.evaluate("probe.plot('#shortfall')")
-    bars = page.evaluate("probe.bars('#shortfall')")
+    _, top, _, height = page.evaluate("probe.plot('#fund')")
+    bars = page.evaluate("probe.bars('#fund')")
     assert len(bars) >= 5
-    for part in (0.1, 0.9):
-        left, top, width, height, value = bars[2]
-        page.move(left + width * part, top + height / 2)
-        page.wait_for("document.querySelectorAll('#shortfall .hoverlayer .legend text').length > 0")
-        page.wait_for(f"probe.hovered('#shortfall').includes('{value}')")
+    left, _, width, _, value = bars[3]
+    page.move(left + width * part, top + height / 2)
+    page.wait_for("probe.hovered('#fund').includes('left over by liquidations')")
+    assert f"left over by liquidations : {value}" in page.evaluate("probe.hovered('#fund')")
 
 
 # phone
