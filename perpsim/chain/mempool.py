@@ -77,6 +77,28 @@ class Mempool:
             return
         waiting[tx.nonce] = tx
 
+    @property
+    def plain(self) -> bool:
+        """Whether nobody names a nonce: then the order of a block does not depend on what happens in it."""
+        return not self._named
+
+    def take_all(self, base_fee: int) -> list[Tx]:
+        """All that can pay the base fee, best first; only while `plain`. Give back what is not included."""
+        loose, self._loose = self._loose, []
+        ranked: list[_Entry] = []
+        for tx in loose:
+            tip = tx.tip if tx.max_fee is None else tx.effective_tip(base_fee)
+            if tip < 0:
+                self._loose.append(tx)
+            else:
+                ranked.append((-tip, tx.arrival, tx.id, tx))
+        ranked.sort()
+        return [entry[3] for entry in ranked]
+
+    def give_back(self, txs: list[Tx]) -> None:
+        """Let those wait on that `take_all` took and no block had room for."""
+        self._loose += txs
+
     def take_refused(self) -> list[tuple[Tx, str]]:
         """What was refused since the last call, with the reason."""
         refused, self._refused = self._refused, []

@@ -31,11 +31,11 @@ from .base import (
     OPEN_GAS_LIMIT,
     REJECTED,
     SETUP_GAS,
-    EmbeddedChain,
     Log,
     Receipt,
     Tx,
 )
+from .embedded import EmbeddedChain
 from .errors import MAX_REVERT_BYTES, EngineError, Revert, decode_revert
 
 #: transactions between two flushes: the journal and its text stay at some 200 MB

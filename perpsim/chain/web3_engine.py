@@ -30,12 +30,11 @@ from .base import (
     SETUP_GAS,
     Block,
     Chain,
-    EmbeddedChain,
     Log,
     Receipt,
     Tx,
-    refuse,
 )
+from .embedded import EmbeddedChain, refuse
 from .errors import MAX_REVERT_BYTES, EngineError, Revert, decode_revert
 from .mempool import Round
 
