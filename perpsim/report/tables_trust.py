@@ -26,9 +26,10 @@ def expectations(run: RunData) -> Table | None:
 RULES = (
     ("invariant 1", "The exchange holds the tokens that it owes its users, and the fund those of its books."),
     ("invariant 2", "Longs and shorts add up to the same open interest."),
+    ("invariant 3", "Order books are what the log says, and no bid is above an ask."),
     ("invariant 6", "The fund moves only by what its own events say."),
     ("invariant 7", "Every loss is booked in full, and the shares of those who paid add up to it."),
-    ("", "Every account rebuilt from the log is what the contracts say, to the last unit."),
+    ("", "Every account and every stake rebuilt from the log is what the contracts say, to the last unit."),
 )
 
 
