@@ -9,7 +9,7 @@ transaction, or, where the list is too long for a block, of the next few.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
 
@@ -161,14 +161,16 @@ class Waiting:
 @dataclass(frozen=True)
 class Known:
     """What a keeper knows of itself: its address, the block to come, the next nonce of its address, what it
-    has waiting, the block in which it last called an account (in a market) in vain; and what it has learnt:
-    the chance that a call closes something, gas of those that do and of those that do not."""
+    has waiting, the block in which it last called an account (in a market) in vain and since when it has done
+    nothing else; and what it has learnt: the chance that a call closes something, gas of those that do and of
+    those that do not."""
 
     address: str = ""
     block: int = 0
     nonce: int = 0
     waiting: tuple[Waiting, ...] = ()
     tried: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    stuck: Mapping[tuple[int, int], int] = field(default_factory=dict)
     chance: float = 0.5
     gas_won: float = GAS_WON
     gas_lost: float = GAS_LOST
@@ -282,11 +284,21 @@ def _first(sight: Sight, keeper: Keeper, known: Known, order: IntArray) -> list[
     for row in order[sight.notional[order] >= keeper.min_notional].tolist():
         if len(found) >= keeper.max_per_block:
             break
-        call = sight.call(row)
+        call = _call(sight, row, keeper, known)
         last = known.tried.get(call.target)
         if call.target not in sent and (last is None or known.block - last >= keeper.retry_blocks):
             found.append(call)
     return found
+
+
+def _call(sight: Sight, row: int, keeper: Keeper, known: Known) -> Call:
+    """The call for a row; where book and fund have not closed a bankrupt account for long, winners are to."""
+    call = sight.call(row)
+    since = known.stuck.get(call.target)
+    if not keeper.deleverage_after or since is None or sight.equity[row] >= 0:
+        return call
+    long = known.block - since >= keeper.deleverage_after
+    return replace(call, with_deleverage=call.with_deleverage or long)
 
 
 # what is sent
@@ -357,7 +369,7 @@ def _replacements(
     """Higher bids for what waits. Where what it was for has gone, the next bundle takes its place."""
     for waiting in known.waiting:
         rows = [sight.rows[call.target] for call in waiting.calls if call.target in sight.rows]
-        calls = tuple(map(sight.call, rows)) or (bundles[0] if bundles else ())
+        calls = tuple(_call(sight, row, keeper, known) for row in rows) or (bundles[0] if bundles else ())
         if not calls:
             continue
         bid = raised_bid(waiting.bid, fee, sight.toll, _reward(calls), known.gas_won * len(calls))

@@ -35,6 +35,8 @@ from perpsim.scenarios import EscalatingBid, Keeper
 _ARRIVALS = {"racer": (0.05, 0.4)}
 _ARRIVAL = (0.3, 0.9)
 _FIRST, _LAST = 0.0, 0.99
+# Blocks without a call in vain after which the next one is the first of its own.
+_STRETCH = 25
 # Blocks after which a keeper gives half the weight to what it has seen.
 _MEMORY = 300
 # How much the latest figure of gas counts beside all earlier ones.
@@ -99,8 +101,8 @@ class Experience:
 class Desked:
     """A keeper at work: its settings, address and account, the contract that carries its batches, the next
     nonce of its address, transactions on their way, accounts that it has seen under water, the block
-    in which it last called one (in a market) in vain, how many transactions it has sent and how often it has
-    replaced one."""
+    in which it last called one (in a market) in vain and since when it has only done so, how many
+    transactions it has sent and how often it has replaced one."""
 
     config: Keeper
     address: str
@@ -110,6 +112,7 @@ class Desked:
     waiting: list[Sending] = field(default_factory=list)
     found: set[int] = field(default_factory=set)
     tried: dict[tuple[int, int], int] = field(default_factory=dict)
+    stuck: dict[tuple[int, int], int] = field(default_factory=dict)
     sent: int = 0
     replaced: int = 0
     experience: Experience = field(default_factory=Experience)
@@ -122,6 +125,17 @@ class Desked:
     def numbers(self) -> bool:
         """Whether it gives its transactions nonces."""
         return isinstance(self.config.fee, EscalatingBid)
+
+    def called(self, target: tuple[int, int], block: int, in_vain: bool) -> None:
+        """Note what a call of an account in a market came to."""
+        if not in_vain:
+            self.stuck.pop(target, None)
+            return
+        if block - self.tried.get(target, block) > self.config.retry_blocks + _STRETCH:
+            # That was another time.
+            self.stuck.pop(target, None)
+        self.stuck.setdefault(target, block)
+        self.tried[target] = block
 
     def send(self, sending: Sending, replaces: bool = False) -> None:
         """Note a transaction as on its way; with `replaces` instead of the one with its nonce."""
@@ -145,6 +159,7 @@ class Desked:
             nonce=self.nonce,
             waiting=tuple(own),
             tried=self.tried,
+            stuck=self.stuck,
             chance=chance,
             gas_won=learnt.gas_won,
             gas_lost=learnt.gas_lost,
@@ -196,10 +211,11 @@ class Keepers:
             sight = replace(self._seen[-back], time=first.time, frozen=frozen, toll=toll)
             if sight.empty:
                 continue
+            known = keeper.known(first.block)
             if not self.deleverage:
-                sight = replace(sight, coverage=[np.inf] * len(views))
+                sight, known = replace(sight, coverage=[np.inf] * len(views)), replace(known, stuck={})
             keeper.found.update(sight.ids.tolist())
-            plan = decide(sight, keeper.config, keeper.known(first.block))
+            plan = decide(sight, keeper.config, known)
             txs += self._transactions(keeper, plan, float(draw), sight, views)
         return txs
 

@@ -71,8 +71,9 @@ class Keeper(Model):
     """A liquidator. `min_notional` and `min_profit` in quote units; `patience`: for how many blocks beyond
     the first a transaction waits. `profit` and `batch` only send what promises `min_profit`; `batch` puts up
     to `batch_size` calls into a transaction. An account that it called in vain it leaves alone for
-    `retry_blocks`. Without a `fee` it bids what the network's table of bids says
-    for keepers."""
+    `retry_blocks`. It asks for deleveraging where the fund cannot pay a loss, and, unless `deleverage_after`
+    is 0, for a bankrupt account that it has called in vain for so many blocks. Without a `fee` it bids what
+    the network's table of bids says for keepers."""
 
     name: Name
     strategy: Strategy = "greedy"
@@ -84,5 +85,6 @@ class Keeper(Model):
     batch_size: Annotated[int, Field(ge=1, le=32)] = 8
     retry_blocks: Annotated[int, Field(ge=1, le=10_000)] = 1
     patience: Annotated[int, Field(ge=0, le=10_000)] = 4
+    deleverage_after: Annotated[int, Field(ge=0, le=10_000)] = 0
     capital: NonNegative = 1_000.0
     outages: list[Outage] = []

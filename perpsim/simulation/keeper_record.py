@@ -199,13 +199,12 @@ class KeeperBook:
         for call in sending.calls:
             won = call.target in now.won
             keeper.experience.add(self.block, won, receipt.gas_used / len(sending.calls))
-            if not won:
-                late = self._taken(keeper, call.target, sending.seen)
-                lost += late
-                record.lost += late
-                record.vain += not late
-                if not late:
-                    keeper.tried[call.target] = self.block
+            late = not won and self._taken(keeper, call.target, sending.seen)
+            in_vain = not won and not late
+            keeper.called(call.target, self.block, in_vain)
+            lost += late
+            record.lost += late
+            record.vain += in_vain
         if now.won:
             return WON
         if lost:

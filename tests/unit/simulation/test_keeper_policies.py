@@ -198,6 +198,16 @@ def test_profit_never_sends_what_promises_less_than_it_wants(
     assert not sent or max(left, default=0) <= min(seen.rewards[seen.rows[target]] for target in sent)
 
 
+@pytest.mark.parametrize(("after", "since", "expected"), [(5, 5, True), (5, 6, False), (0, 0, False)])
+def test_whom_calls_have_not_closed_for_long_is_to_be_deleveraged(
+    after: int, since: int, expected: bool
+) -> None:
+    stuck = dict.fromkeys([(9, 0), (4, 0)], since)
+    chosen = greedy(sight(1e6), keeper(deleverage_after=after), known(block=10, stuck=stuck))
+    # Account 9 is not bankrupt.
+    assert {call.account for call in chosen if call.with_deleverage} == ({4} if expected else set())
+
+
 # transactions
 
 

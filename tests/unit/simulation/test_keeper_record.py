@@ -108,6 +108,18 @@ def test_whom_nobody_came_before_has_tried_in_vain(desk: Desk) -> None:
     assert desk.book.of(desk.first).lost == desk.book.of(desk.second).lost == 0
 
 
+def test_how_long_calls_have_been_in_vain_counts_from_the_first_since_one_was_not(desk: Desk) -> None:
+    def call(block: int, *closed: int) -> int | None:
+        desk.book.block = block
+        desk.mined(desk.sends(desk.first, 7, block=block, seen=block), *closed)
+        return desk.first.stuck.get((7, 0))
+
+    assert [call(1), call(2), call(9)] == [1, 1, 1]
+    assert [call(10, 7), call(12), call(13)] == [None, 12, 12]
+    # Much later it is another story.
+    assert call(200) == 200
+
+
 def test_the_calls_of_a_batch_are_counted_one_by_one(desk: Desk) -> None:
     desk.mined(desk.sends(desk.first, 8), 8)
     desk.mined(desk.sends(desk.second, 7, 8, 9), 7)
