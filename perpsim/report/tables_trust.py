@@ -57,6 +57,8 @@ AUDIT = (
     ("transactions", "of", lambda v: number(v, 0)),
     ("share", "Share", percent),
     ("disagreements", "Disagreements in status, return data, logs or state", lambda v: number(v, 0)),
+    ("model.exact", "Transactions whose gas was measured exactly", lambda v: number(v, 0)),
+    ("model.estimated", "Transactions whose gas the model worked out", lambda v: number(v, 0)),
     ("model.samples", "Transactions the gas model was compared on", lambda v: number(v, 0)),
     ("model.mean_error", "Mean error of the gas model", percent),
     ("model.p99_error", "Error that 99 of 100 transactions stay under", percent),

@@ -328,6 +328,7 @@ def test_the_audit_states_share_and_error(run_folder: Any) -> None:
     found = texts(tables_trust.audit(read(audit(run_folder().crash()))))
     assert found["Share"] == "0.5 %"
     assert found["Mean error of the gas model"] == "0.4 %"
+    assert found["Transactions whose gas the model worked out"] == "12,000"
     assert found["Error that 99 of 100 transactions stay under"] == "2.1 %"
     assert found["engine"] == "py-evm"
 
