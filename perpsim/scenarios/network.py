@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from perpsim.scenarios.base import Fraction, Model, NonNegative, Positive
 
+#: more is a slip, of wei for gwei mostly: a thousandth of a coin a gas
+MAX_GWEI = 1_000_000.0
+Gwei = Annotated[float, Field(gt=0, le=MAX_GWEI)]
 #: (hours since the clock's start, level in gwei, demand)
 Knot = Annotated[list[float], Field(min_length=3, max_length=3)]
 Blocks = Annotated[int, Field(ge=0, le=10_000)]
@@ -30,7 +33,7 @@ class Congestion(Model):
     """
 
     kind: Literal["none", "steady", "history"] = "none"
-    level: Positive = 20.0
+    level: Gwei = 20.0
     sigma: NonNegative = 0.5
     demand: NonNegative = 1.0
     tip_share: Fraction = 0.1
@@ -51,8 +54,8 @@ class Congestion(Model):
         if hours != sorted(set(hours)):
             raise ValueError("knots: the hours must ascend")
         for row, (_, level, demand) in enumerate(self.knots):
-            if level <= 0 or demand < 0:
-                raise ValueError(f"knots: row {row}: the level must be above 0 and the demand not below it")
+            if not 0 < level <= MAX_GWEI or demand < 0:
+                raise ValueError(f"knots: row {row}: the level must be above 0, the demand not below it")
         return self
 
 
@@ -65,7 +68,7 @@ class Bid(Model):
     """
 
     tip: NonNegative | None = None
-    max_fee: Positive | None = None
+    max_fee: Gwei | None = None
     max_fee_multiple: Annotated[float, Field(ge=1)] | None = None
     patience: Blocks | None = None
 
@@ -78,8 +81,8 @@ class Network(Model):
     `tip`, `max_fee_multiple` and `patience`.
     """
 
-    base_fee: Positive = 10.0
-    floor: NonNegative = 0.0
+    base_fee: Gwei = 10.0
+    floor: Annotated[float, Field(ge=0, le=MAX_GWEI)] = 0.0
     coin: str = "ETH"
     native_price: Positive = 2_000.0
     purse: NonNegative = 1_000.0

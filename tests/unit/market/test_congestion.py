@@ -149,6 +149,7 @@ def test_a_day_like_the_12th_of_march_2020() -> None:
         ("network.congestion={kind='history', knots=[[1.0, 0.0]]}", "network.congestion.knots.0"),
         ("network.base_fees=3", "did you mean base_fee?"),
         ("network.bids.keeper.tip=-1", "network.bids.keeper.tip"),
+        ("network.base_fee=2e10", "network.base_fee: input should be less than or equal to 1000000"),
     ],
 )
 def test_a_network_that_cannot_be_is_one_clear_line(override: str, words: str) -> None:
