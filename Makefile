@@ -12,7 +12,7 @@ CONTRACTS = $(sort $(wildcard contracts/*.vy contracts/*/*.vy contracts/*/*.vyi)
 MAMUSHI := mamushi --line-length 110 --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup simulate test browser-test fuzz mutants lint format bench lock clean
+.PHONY: help setup simulate scenarios test browser-test fuzz mutants lint format bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 simulate: setup ## replay the crash of March 2020 into runs/black-thursday-2020
 	@$(RUN) perpsim run black-thursday-2020 --force --out runs/black-thursday-2020 $(ARGS)
+
+scenarios: setup ## run the crash library in full and check what it expects; ARGS="NAME ..." for some
+	@$(RUN) perpsim scenarios --check $(ARGS)
 
 test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
 test: setup ## all tests

@@ -125,19 +125,30 @@ def policies(scenario: str, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--show", metavar="NAME", help="Explain one scenario.")
-def scenarios(show: str | None) -> None:
+@click.option("--check", is_flag=True, help="Run NAMEs (default: all) in full; do their expectations hold?")
+def scenarios(names: tuple[str, ...], show: str | None, check: bool) -> None:
     """List the scenarios that come with perpsim."""
     from perpsim.scenarios.loading import load_scenario, scenario_names
+
+    if check:
+        from perpsim.simulation.checking import checked
+
+        if not checked(names or scenario_names(), click.echo):
+            sys.exit(EXIT_FAILED)
+        return
+    if names:
+        raise UserError(f"{names[0]}: names go with --check; did you mean --show {names[0]}?")
     from perpsim.simulation.explanation import explained
 
     if show:
         for line in explained(load_scenario(show)):
             click.echo(line)
         return
-    names = scenario_names()
-    width = max(map(len, names))
-    for name in names:
+    known = scenario_names()
+    width = max(map(len, known))
+    for name in known:
         click.echo(f"{name:<{width}}  {load_scenario(name).title}")
 
 

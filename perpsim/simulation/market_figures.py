@@ -61,6 +61,14 @@ def _gone(depth: list[float]) -> float | None:
     return 1 - float(np.quantile(values, 0.005)) / calm if calm > 0 else None
 
 
+def left_open(simulation: Simulation) -> dict[str, Any]:
+    """What nobody has closed at the end: accounts under their maintenance margin, and what they owe beyond
+    their collateral (quote units)."""
+    health = simulation.health
+    owed = np.maximum(-health.equity[health.underwater], 0.0)
+    return {"left": len(health.underwater), "left_deficit": float(owed.sum())}
+
+
 def deleveraging(simulation: Simulation) -> dict[str, Any]:
     """What deleveraging needed, took, and from whom; quote units, shares as fractions, None without any.
 

@@ -172,6 +172,7 @@ def summarise(
         "contracts": simulation.protocol.addresses(),
         "parameters": scenario.model_dump(mode="json"),
     }
+    summary["liquidations"] |= market_figures.left_open(simulation)
     summary["adl"] |= market_figures.deleveraging(simulation)
     cast = simulation.cast
     if cast.baskets:

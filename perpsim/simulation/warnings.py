@@ -142,7 +142,7 @@ class Warner:
     def summary(self, times: Sequence[int], funds: Sequence[float]) -> dict[str, Any]:
         """How early each sign was on; `times` and `funds` have an entry for each block."""
         first_adl = min((row["time"] for row in self._ledger.adl), default=None)
-        hour = worst_hour(times, funds)
+        hour = worst_hour(times, self._without_stakes(times, funds))
         crash, cause = hit(first_adl, hour, self.config.notable)
         return {
             "every": self.config.every,
@@ -159,6 +159,16 @@ class Warner:
                 for sign in SIGNS
             },
         }
+
+    def _without_stakes(self, times: Sequence[int], funds: Sequence[float]) -> FloatArray:
+        """What the fund would have held had nobody joined or left: it is no loss when its owners take it."""
+        moved = np.zeros(len(times))
+        for row in self._ledger.fund_rows:
+            if row["kind"] in ("stake", "unstake"):
+                at = int(np.searchsorted(times, row["time"]))
+                moved[at:] += row["amount_f64"]
+        taken = np.maximum(-moved, 0.0)
+        return np.asarray(funds) + taken
 
 
 WORDS: dict[str, Callable[[float], str]] = {
@@ -215,7 +225,7 @@ def lit(sample: Sample, signs: Signs) -> dict[str, bool]:
     }
 
 
-def worst_hour(times: Sequence[int], funds: Sequence[float]) -> dict[str, Any] | None:
+def worst_hour(times: Sequence[int], funds: npt.ArrayLike) -> dict[str, Any] | None:
     """When the fund lost most within an hour; None if it never lost.
 
     `loss` in quote units, `share` of the fund before it, `start` is when a tenth of the loss was gone.

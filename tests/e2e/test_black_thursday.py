@@ -41,6 +41,7 @@ def test_the_fund_falls_on_the_12th_about_as_much_as_it_did_and_nobody_is_deleve
     summary = with_the_default_fund
     # BitMEX: -4.58 %; the same order of magnitude is what the scenario is set up for
     assert 0.02 < summary["fund"]["by_day"][0]["fall"] < 0.10
+    assert all(row["holds"] for row in summary["expected"]), summary["expected"]
     assert summary["adl"]["count"] == 0
     assert summary["shortfall"]["socialised"] == 0
     assert summary["shortfall"]["paid_by_fund"] == summary["shortfall"]["total"] > 0
