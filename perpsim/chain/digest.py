@@ -52,6 +52,12 @@ class LogDigest:
         if len(self._lines) >= _CHUNK:
             self._drain()
 
+    def add_lines(self, lines: Sequence[str]) -> None:
+        """What `add` would make of as many events, written already."""
+        self._lines += lines
+        self.count += len(lines)
+        self._drain()
+
     def add_logs(self, step: int, logs: Iterable[Log]) -> None:
         """Raw logs in order; those of unknown contracts or events go in undecoded."""
         for log in logs:
