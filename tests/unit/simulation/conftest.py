@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from crowd_world import two_markets
 from eth_abi import decode
-from stage import Stage
+from small_stage import Stage
 
 from perpsim.agents.desk import Desk
 from perpsim.chain import Tx

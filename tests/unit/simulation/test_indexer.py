@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from stage import Stage
+from small_stage import Stage
 
 from perpsim.deleveraging.policies import POLICIES
 from perpsim.protocol import BY_INDEX, MAX_UINT, WAD, DeleverageParams, wad

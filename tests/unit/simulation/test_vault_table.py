@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from stage import Stage
+from small_stage import Stage
 
 from perpsim.protocol import MAX_UINT, WAD
 from perpsim.simulation.invariants import InvariantViolation
