@@ -24,7 +24,11 @@ class IndexArbitrageurs:
         self._desk = desk
         self._appetite = rng.uniform(0.7, 1.3, len(members))
         self._keenest = float(self._appetite.min(initial=1.0))
-        self._offset = rng.integers(0, config.top_up_blocks, len(members))
+        self._threshold = config.threshold * self._appetite
+        # Whose turn it is to move money, by block.
+        self._due: list[list[int]] = [[] for _ in range(config.top_up_blocks)]
+        for row, offset in enumerate(rng.integers(0, config.top_up_blocks, len(members)).tolist()):
+            self._due[-offset % config.top_up_blocks].append(row)
 
     def update(self, rng: np.random.Generator, views: Views) -> list[Tx]:
         """At most one order each."""
@@ -32,30 +36,28 @@ class IndexArbitrageurs:
         config, members = self.config, self.members
         fair = view.price(config.lag_blocks)
         txs: list[Tx] = []
-        for row in np.flatnonzero((view.block + self._offset) % config.top_up_blocks == 0).tolist():
+        for row in self._due[view.block % config.top_up_blocks]:
             lack = config.capital - float(view.equity[members.ids[row]])
             if members.ids[row] and lack > 0.2 * config.capital:
                 txs.append(self._desk.deposit(lack, members.addresses[row], 0.05))
         # Nobody moves for less than a quarter of the keenest threshold.
         least = 0.25 * self._keenest * config.threshold
-        cheap = 0 < view.ask < fair * (1 - least)
-        dear = view.bid > fair * (1 + least)
-        if not cheap and not dear:
+        if 0 < view.ask < fair * (1 - least):
+            side, price = 1, view.ask
+        elif view.bid > fair * (1 + least):
+            side, price = -1, view.bid
+        else:
             return txs
         draws = rng.random((len(members), 2))
         # Stock is expensive to carry: the fuller the book, the larger the gap that is worth it.
-        load = members.of(view.size) * fair / config.inventory_limit
-        threshold = config.threshold * self._appetite
-        buy_below = fair * (1 - threshold * np.maximum(0.25, 1 + 2 * load))
-        sell_above = fair * (1 + threshold * np.maximum(0.25, 1 - 2 * load))
-        here = members.ids > 0
-        buys = here & cheap & (view.ask < buy_below) & (load < 1)
-        sells = here & dear & ~buys & (view.bid > sell_above) & (load > -1)
-        for row in np.flatnonzero(buys | sells).tolist():
+        load = side * members.of(view.size) * fair / config.inventory_limit
+        limits = fair * (1 - side * self._threshold * np.maximum(0.25, 1 + 2 * load))
+        willing = (side * limits > side * price) & (load < 1) & (members.ids > 0)
+        for row in willing.nonzero()[0].tolist():
             draw, appetite = draws[row].tolist()
-            size = config.order * (0.5 + appetite) / fair
-            size, limit = (size, buy_below[row]) if buys[row] else (-size, sell_above[row])
-            order = self._desk.order(members.addresses[row], size, float(limit), 0.05 + 0.9 * draw)
+            size = side * config.order * (0.5 + appetite) / fair
+            limit = float(limits[row])
+            order = self._desk.order(members.addresses[row], size, limit, 0.05 + 0.9 * draw)
             if order is not None:
                 txs.append(order)
         return txs

@@ -34,6 +34,9 @@ class BidPolicy:
         for tx in txs:
             if tx.expires is None:
                 tx.expires = expires
+        if not self.tip and self.max_fee is None and self.multiple is None:
+            return
+        for tx in txs:
             if tx.max_fee is None:
                 tx.tip += self.tip
                 if self.max_fee is not None:

@@ -74,6 +74,8 @@ class Desk:
         self._withdraw = house.functions["withdraw"].encode
         self._sweep = house.functions["sweep_fees"].encode
         self._place = orders.functions["place"].encode
+        # Orders are most of what is sent.
+        self._forms: dict[tuple[bool, int, bool], tuple[bytes, bytes]] = {}
         self._cancel_all = orders.functions["cancel_all"].encode
         self._liquidate = liquidations.functions["liquidate"].encode
         self._open_list = liquidations.functions["open_list"].encode
@@ -114,8 +116,18 @@ class Desk:
             return None
         buys = bool(size > 0)
         # A limit is never rounded to something worse than what was asked for.
-        data = self._place(buys, self.grid.price(limit, up=not buys), lots, kind, reduce_only)
-        return Tx(sender, self._book, data, _GAS_ORDER, arrival=arrival)
+        price = self.grid.price(limit, up=not buys)
+        head, tail = self._form(buys, kind, reduce_only)
+        data = head + price.to_bytes(32) + lots.to_bytes(32) + tail
+        return Tx(sender, self._book, data, _GAS_ORDER, 0, None, arrival)
+
+    def _form(self, buys: bool, kind: int, reduce_only: bool) -> tuple[bytes, bytes]:
+        """Calldata of an order before and after its price and size, which are the second and third word."""
+        found = self._forms.get((buys, kind, reduce_only))
+        if found is None:
+            whole = self._place(buys, 0, 0, kind, reduce_only)
+            found = self._forms[buys, kind, reduce_only] = whole[:36], whole[100:]
+        return found
 
     def cancel_all(self, sender: str, arrival: float) -> Tx:
         """Take back every resting order."""

@@ -193,11 +193,14 @@ class Keepers:
         ]
         longest = max([keeper.config.lag_blocks for keeper in keepers], default=1)
         self._seen: deque[Sight] = deque(maxlen=max(longest, 1))
+        # What there is to see in most blocks.
+        self._nothing = nothing(self._rules)
 
     def update(self, rng: np.random.Generator, views: Views) -> list[Tx]:
         """Liquidations of all keepers, and lists."""
-        self._seen.append(look(views, self._rules))
-        if all(sight.empty for sight in self._seen):
+        calm = not views[0].underwater.size and all(view.open_list is None for view in views)
+        self._seen.append(self._nothing if calm else look(views, self._rules))
+        if all(sight is self._nothing or sight.empty for sight in self._seen):
             return []
         draws = rng.random(len(self.keepers))
         first, frozen = views[0], [_frozen(view) for view in views]
@@ -292,6 +295,13 @@ def look(views: Views, rules: Sequence[Rules]) -> Sight:
         frozen=frozen,
         time=first.time,
     )
+
+
+def nothing(rules: Sequence[Rules]) -> Sight:
+    """What a keeper sees of markets in which nobody is under water and no list is open."""
+    ids, amounts = np.zeros(0, dtype=np.int64), np.zeros(0)
+    frozen = [Frozen() for _ in rules]
+    return Sight(0, ids, ids, amounts, amounts, amounts, [0.0] * len(rules), rules, frozen)
 
 
 def _frozen(view: View) -> Frozen:

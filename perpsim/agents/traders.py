@@ -14,6 +14,7 @@ from perpsim.scenarios import Traders
 ABSENT, FUNDED, OPEN = 0, 1, 2
 
 _UNREACHED = 1e12
+_NOBODY: IntArray = np.zeros(0, dtype=np.int64)
 _ENTRY_SLIPPAGE = 0.005
 _EXIT_SLIPPAGE = 0.03
 # Blocks that an account waits between two orders, and tries before it gives up opening.
@@ -51,15 +52,16 @@ class LeveragedTraders:
         self.side: FloatArray = np.where(rng.random(count) < config.long_share, 1.0, -1.0)
         drawn = config.collateral_median * np.exp(config.collateral_sigma * rng.standard_normal(count))
         self.stake: FloatArray = np.clip(drawn, 0.1 * config.collateral_median, config.collateral_max)
-        # Multiples of what was paid in: who has no stop or no aim never gets there.
+        # Multiples of what was paid in; who has no stop or no aim never gets there.
         stops = rng.random(count) < config.stop_share
         self._stop_below: FloatArray = np.where(stops, rng.uniform(0.3, 0.65, count), -_UNREACHED)
         takes = rng.random(count) < config.take_profit_share
         self._take_above: FloatArray = np.where(takes, rng.uniform(1.5, 4.0, count), _UNREACHED)
         self._cuts: BoolArray = rng.random(count) < config.deleverage_share
         adds = rng.random(count) < config.add_margin_share
-        # Leverage at which those who cut or add do so; the others let it come.
-        self._stretch: FloatArray = np.where(self._cuts | adds, 1.6 * self.leverage, _UNREACHED)
+        # Those who cut or add, and the leverage at which they do so; the others let it come.
+        self._elastic: IntArray = np.flatnonzero(self._cuts | adds)
+        self._stretch: FloatArray = 1.6 * self.leverage[self._elastic]
         self._attention: FloatArray = rng.uniform(0.02, 0.2, count)
         self._reserve: FloatArray = self.stake * rng.uniform(0.5, 2.0, count)
         self._stage: IntArray = np.full(count, ABSENT, dtype=np.int64)
@@ -73,6 +75,12 @@ class LeveragedTraders:
         # In the order in which they came.
         self._funded: IntArray = np.zeros(0, dtype=np.int64)
         self._open: IntArray = np.zeros(0, dtype=np.int64)
+        # Who held something when that was last looked at, and whether somebody has been funded since.
+        self._held: BoolArray = np.zeros(count, dtype=np.bool_)
+        self._came = False
+        # Equity at which a position is closed, out of reach for whoever has none.
+        self._stop_at: FloatArray = np.full(count, -np.inf)
+        self._take_at: FloatArray = np.full(count, np.inf)
         arrivals = rng.integers(0, config.arrival_blocks, count)
         late = rng.random(count) < config.late_share
         delay = rng.random(count) * config.late_hours * 3600 / seconds_per_block
@@ -106,15 +114,20 @@ class LeveragedTraders:
 
     def _notice(self, rng: np.random.Generator, view: View) -> None:
         """Follow what became of orders: positions that opened, and positions that are gone."""
-        ids = self.members.ids
-        opened = self._funded[view.size[ids[self._funded]] != 0]
-        gone = self._open[view.size[ids[self._open]] == 0]
+        held: BoolArray = self.members.of(view.size) != 0.0
+        if not self._came and not np.count_nonzero(held != self._held):
+            return
+        self._held, self._came = held, False
+        opened = self._funded[held[self._funded]]
+        gone = self._open[~held[self._open]]
         if not opened.size and not gone.size:
             return
         self._stage[opened] = OPEN
         self._stage[gone] = ABSENT
         self._funded = self._funded[self._stage[self._funded] == FUNDED]
         self._open = np.flatnonzero(self._stage == OPEN)
+        self._aim(opened)
+        self._stop_at[gone], self._take_at[gone] = -np.inf, np.inf
         config = self.config
         for row, (wait, stay, side) in zip(gone.tolist(), rng.random((gone.size, 3)).tolist()):
             if stay >= config.return_share:
@@ -125,8 +138,16 @@ class LeveragedTraders:
             # Whoever comes back decides anew: the sides of a crash change hands.
             self.side[row] = 1.0 if side < config.long_share else -1.0
 
+    def _aim(self, rows: IntArray | int) -> None:
+        """Set stops and aims by what was paid in."""
+        self._stop_at[rows] = self._stop_below[rows] * self._paid[rows]
+        self._take_at[rows] = self._take_above[rows] * self._paid[rows]
+
     def _equity(self, row: int, view: View) -> float:
         return float(view.equity[self.members.ids[row]])
+
+    def _size(self, row: int, view: View) -> float:
+        return float(view.size[self.members.ids[row]])
 
     def _arrive(self, rng: np.random.Generator, rows: list[int], view: View) -> list[Tx]:
         """Fresh money for those whose time has come."""
@@ -140,6 +161,7 @@ class LeveragedTraders:
             self._tries[row] = 0
             self._next[row] = view.block + self.config.lag_blocks
         self._funded = np.concatenate((self._funded, np.array(rows, dtype=np.int64)))
+        self._came = True
         return txs
 
     def _leave(self, rng: np.random.Generator, view: View) -> list[Tx]:
@@ -182,44 +204,49 @@ class LeveragedTraders:
 
     def _manage(self, rng: np.random.Generator, view: View) -> list[Tx]:
         """Stops, profits taken, ordinary turnover, positions cut, margin added."""
-        rows = self._open
-        ids = self.members.ids[rows]
-        equity, size, paid = view.equity[ids], view.size[ids], self._paid[rows]
-        idle = self._next[rows] <= view.block
+        rows, equity = self._open, self.members.of(view.equity)
         # Stop orders of bots need no attention. Where randomness decides, it is only drawn for those whom
         # the state allows to act: most blocks, nobody.
-        closing = idle & (equity < self._stop_below[rows] * paid)
+        stopped = (equity < self._stop_at).nonzero()[0]
+        content = (equity > self._take_at).nonzero()[0]
         rate = self._seconds / (3600 * self.config.turnover_hours)
         bored = rng.binomial(rows.size, rate)
-        if bored:
-            closing[rng.integers(0, rows.size, bored)] = True
-        content = idle & (equity > self._take_above[rows] * paid)
-        if content.any():
-            closing |= self._awake(rng, content, rows)
+        closing = _NOBODY
+        if bored or stopped.size or content.size:
+            drawn = rows[rng.integers(0, rows.size, bored)] if bored else _NOBODY
+            chosen = np.concatenate((stopped, drawn, self._awake(rng, self._idle(content, view))))
+            closing = np.unique(self._idle(chosen, view))
         txs: list[Tx] = []
-        if closing.any():
-            closing &= idle
-            chosen = np.flatnonzero(closing)
-            for at, draw in zip(chosen.tolist(), rng.random(chosen.size).tolist()):
-                txs += self._reduce(int(rows[at]), -float(size[at]), view, draw)
-        # Whoever neither cuts nor adds has endless patience.
-        strained = idle & ~closing & (np.abs(size) * view.mark > self._stretch[rows] * equity) & (equity > 0)
-        if strained.any():
-            chosen = np.flatnonzero(self._awake(rng, strained, rows))
-            for at, draw in zip(chosen.tolist(), rng.random(chosen.size).tolist()):
-                row = int(rows[at])
+        # Before anybody's pause begins: who closes now does nothing else.
+        strained = self._strained(equity, view)
+        for row, draw in zip(closing.tolist(), rng.random(closing.size).tolist() if closing.size else ()):
+            txs += self._reduce(row, -self._size(row, view), view, draw)
+        if strained.size:
+            strained = self._awake(rng, strained[~np.isin(strained, closing)] if closing.size else strained)
+            for row, draw in zip(strained.tolist(), rng.random(strained.size).tolist()):
+                size = self._size(row, view)
                 if self._cuts[row]:
-                    txs += self._reduce(row, -0.5 * float(size[at]), view, draw)
+                    txs += self._reduce(row, -0.5 * size, view, draw)
                 else:
-                    txs += self._add_margin(row, float(equity[at]), float(size[at]), view, draw)
+                    txs += self._add_margin(row, float(equity[row]), size, view, draw)
         return txs
 
-    def _awake(self, rng: np.random.Generator, candidates: BoolArray, rows: IntArray) -> BoolArray:
-        """Those of the candidates who look at the market in this block."""
-        chosen = np.flatnonzero(candidates)
-        awake = np.zeros_like(candidates)
-        awake[chosen] = rng.random(chosen.size) < self._attention[rows[chosen]]
-        return awake
+    def _strained(self, equity: FloatArray, view: View) -> IntArray:
+        """Those who cut or add at the leverage that their positions have now."""
+        rows = self._elastic
+        size, own = np.abs(view.size.take(self.members.ids.take(rows))), equity.take(rows)
+        found = rows[(size * view.mark > self._stretch * own).nonzero()[0]]
+        if found.size:
+            found = found[(equity[found] > 0) & (self._stage[found] == OPEN)]
+        return self._idle(found, view)
+
+    def _idle(self, rows: IntArray, view: View) -> IntArray:
+        """Those of some rows who are not waiting for an order of theirs."""
+        return rows[self._next[rows] <= view.block] if rows.size else rows
+
+    def _awake(self, rng: np.random.Generator, rows: IntArray) -> IntArray:
+        """Those of some rows who look at the market in this block."""
+        return rows[rng.random(rows.size) < self._attention[rows]] if rows.size else rows
 
     def _add_margin(self, row: int, equity: float, size: float, view: View, draw: float) -> list[Tx]:
         """Money from the reserve, until the leverage is what it was at the start."""
@@ -229,6 +256,7 @@ class LeveragedTraders:
             return []
         self._reserve[row] -= amount
         self._paid[row] += amount
+        self._aim(row)
         return [self._desk.deposit(amount, self.members.addresses[row], draw)]
 
     def _reduce(self, row: int, size: float, view: View, draw: float) -> list[Tx]:

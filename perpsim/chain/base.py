@@ -217,13 +217,11 @@ class Chain(ABC):
 
     def submit_all(self, txs: Iterable[Tx]) -> None:
         """Queue many transactions, in order."""
-        number = self._next_id
-        add = self._pool.add
-        for tx in txs:
+        many = list(txs)
+        for number, tx in enumerate(many, self._next_id):
             tx.id = number
-            add(tx)
-            number += 1
-        self._next_id = number
+        self._next_id += len(many)
+        self._pool.add_all(many)
 
     def submit_outside(self, bids: Bids) -> None:
         """Let other people's bids wait beside ours."""

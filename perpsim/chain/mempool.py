@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -76,6 +76,14 @@ class Mempool:
             self._refused.append((tx, "replacement bids less than 10 % more"))
             return
         waiting[tx.nonce] = tx
+
+    def add_all(self, txs: Sequence[Tx]) -> None:
+        """Let many wait, in order."""
+        if all(tx.nonce is None for tx in txs):
+            self._loose += txs
+        else:
+            for tx in txs:
+                self.add(tx)
 
     @property
     def plain(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from perpsim.simulation.market_state import A_ONE, LONG, SHORT, WAD, MarketState, Schedule
+from perpsim.simulation.market_state import A_ONE, LONG, SHORT, SPREAD_SCALE, WAD, MarketState, Schedule
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -70,13 +70,16 @@ class Accounts:
         self.entry_wad[market][account] = entry
         self.size[market, account] = size / WAD
         self.entry[market, account] = entry / WAD
-        if size:
-            side = SHORT if size < 0 else LONG
-            if seen is None:
-                seen = (state.a[side], state.k_now(side, time), state.epoch[side])
-            self.seen[market][account] = seen
+        if not size:
+            return
+        side = SHORT if size < 0 else LONG
+        if seen is None:
+            seen = (state.a[side], state.k_now(side, time), state.epoch[side])
+        self.seen[market][account] = seen
+        self.k_seen[market, account] = seen[1] / _K_UNIT
+        if not state.pristine:
+            # Until then everybody has seen what the arrays hold to begin with.
             self.a_seen[market, account] = seen[0] / A_ONE
-            self.k_seen[market, account] = seen[1] / _K_UNIT
             self.epoch[market, account] = seen[2]
 
     def holding(self, market: int) -> list[int]:
@@ -90,6 +93,32 @@ class Accounts:
         if not size:
             return 0, self.entry_wad[market][account], 0
         return state.settle(size, self.entry_wad[market][account], self.seen[market][account], time)
+
+    def settled_size(self, account: int, market: int, state: MarketState) -> int:
+        """The size alone (WAD): until something was deleveraged by index it is as stored."""
+        size = self.size_wad[market][account]
+        if state.pristine or not size:
+            return size
+        return state.settle(size, 0, self.seen[market][account], state.accrued_at)[0]
+
+    def totals(self, market: int, state: MarketState, time: int) -> tuple[int, int, int]:
+        """Positions of a market at `time` (WAD): gains less entry values, sizes of longs and of shorts."""
+        sizes, entries, seen = self.size_wad[market], self.entry_wad[market], self.seen[market]
+        k = (state.k_now(LONG, time), state.k_now(SHORT, time))
+        owed = longs = shorts = 0
+        for account in self.holding(market):
+            size, entry = sizes[account], entries[account]
+            if state.pristine:
+                # What `settle` comes to where no `a` has moved: there are thousands of them.
+                gain = abs(size) * (k[size < 0] - seen[account][1]) * SPREAD_SCALE // A_ONE
+            else:
+                size, entry, gain = state.settle(size, entry, seen[account], time)
+            owed += gain - entry
+            if size > 0:
+                longs += size
+            else:
+                shorts -= size
+        return owed, longs, shorts
 
     def health(self, states: Sequence[MarketState], schedules: Sequence[Schedule], time: int) -> Health:
         """Equity, maintenance margin, sizes and notionals of all accounts at `time`, vectorised."""
@@ -126,8 +155,10 @@ class Accounts:
         long = size > 0
         if state.pristine:
             # Nothing but funding has moved the side index: sizes and entries are as stored.
-            k = np.where(long, state.k_now(LONG, time) / _K_UNIT, state.k_now(SHORT, time) / _K_UNIT)
-            return size, np.abs(size) * (k - self.k_seen[market, :rows]), entry
+            gain = np.where(long, state.k_now(LONG, time) / _K_UNIT, state.k_now(SHORT, time) / _K_UNIT)
+            gain -= self.k_seen[market, :rows]
+            gain *= np.abs(size)
+            return size, gain, entry
         a = np.where(long, state.a[LONG] / A_ONE, state.a[SHORT] / A_ONE)
         k = np.where(long, state.k_now(LONG, time) / _K_UNIT, state.k_now(SHORT, time) / _K_UNIT)
         a_seen = self.a_seen[market, :rows]
@@ -175,5 +206,5 @@ class Health:
         self.maintenance = maintenance
         self.size = size
         self.notional = notional
-        below = np.flatnonzero(equity < maintenance)
-        self.underwater = below[maintenance[below] > 0]
+        below = (equity < maintenance).nonzero()[0]
+        self.underwater = below[maintenance[below] > 0] if below.size else below

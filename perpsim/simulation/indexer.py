@@ -180,13 +180,15 @@ class Indexer:
 
     def _trade(self, market: int, account: int, size: int, entry: int, collateral: int, time: int) -> None:
         self.touches += 1
-        state = self.states[market]
+        state, accounts = self.states[market], self.accounts
+        seen = None
         if not self._before_epoch:
-            before, _, _ = self.accounts.settled(account, market, state, time)
+            before = accounts.settled_size(account, market, state)
             state.open_interest += max(size, 0) - max(before, 0)
-        self.accounts.set_collateral(account, collateral)
-        seen = self._before_epoch.get((market, SHORT if size < 0 else LONG)) if size else None
-        self.accounts.set_position(account, market, size, entry, state, time, seen)
+        elif size:
+            seen = self._before_epoch.get((market, SHORT if size < 0 else LONG))
+        accounts.set_collateral(account, collateral)
+        accounts.set_position(account, market, size, entry, state, time, seen)
 
     def _settled(self, event: Any, time: int) -> None:
         self.touches += 1

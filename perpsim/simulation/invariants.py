@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from perpsim.protocol import Protocol
 from perpsim.simulation.account_table import Accounts
 from perpsim.simulation.indexer import Indexer
@@ -89,27 +91,31 @@ class Invariants:
 
     def _compare(self, first: int, count: int, time: int) -> None:
         accounts, states = self._indexer.accounts, self._indexer.states
-        health = self._indexer.health(time)
-        for row in self._protocol.lens.view("accounts", first, count):
+        rows = self._protocol.lens.view("accounts", first, count)
+        for row in rows:
             account = row.account
-            collateral = accounts.collateral_wad[account]
-            _same(f"collateral of account {account}", row.collateral, collateral)
-            equity = collateral
+            collateral = equity = accounts.collateral_wad[account]
             for market, state in enumerate(states):
                 if accounts.size_wad[market][account]:
                     size, entry, gain = accounts.settled(account, market, state, time)
                     equity += gain + size * state.mark // WAD - entry
-            _same(f"equity of account {account}", row.equity, equity)
-            # What decides who is liquidated is reckoned in floats.
-            for name, exact, about in (
-                ("equity", row.equity, float(health.equity[account])),
-                ("maintenance margin", row.maintenance_margin, float(health.maintenance[account])),
-            ):
-                scale = max(1.0, float(health.notional[:, account].sum()), abs(row.collateral) / WAD)
-                if abs(exact / WAD - about) > _FLOAT * scale:
-                    raise _Broken(
-                        f"{name} of account {account}: the contract says {exact / WAD}, arrays {about}"
-                    )
+            # Words cost more than the comparison.
+            if row.collateral != collateral or row.equity != equity:
+                _same(f"collateral of account {account}", row.collateral, collateral)
+                _same(f"equity of account {account}", row.equity, equity)
+        # What decides who is liquidated is reckoned in floats.
+        health, ids = self._indexer.health(time), [row.account for row in rows]
+        scale = np.maximum(health.notional[:, ids].sum(axis=0), [abs(row.collateral) / WAD for row in rows])
+        for name, exact, about in (
+            ("equity", [row.equity / WAD for row in rows], health.equity[ids]),
+            ("maintenance margin", [row.maintenance_margin / WAD for row in rows], health.maintenance[ids]),
+        ):
+            off = np.abs(np.array(exact) - about) > _FLOAT * np.maximum(scale, 1.0)
+            if off.any():
+                at = int(off.argmax())
+                raise _Broken(
+                    f"{name} of account {ids[at]}: the contract says {exact[at]}, arrays {float(about[at])}"
+                )
 
     def _solvency(self, totals: Totals) -> None:
         """1. Tokens cover what accounts and fees are owed, up to counted dust; the vault holds its books."""
@@ -219,14 +225,8 @@ def add_up(accounts: Accounts, states: list[MarketState], time: int) -> Totals:
     owed = sum(accounts.collateral_wad)
     longs, shorts = [], []
     for market, state in enumerate(states):
-        long = short = 0
-        for account in accounts.holding(market):
-            size, entry, gain = accounts.settled(account, market, state, time)
-            owed += gain - entry
-            if size > 0:
-                long += size
-            else:
-                short -= size
+        gains, long, short = accounts.totals(market, state, time)
+        owed += gains
         longs.append(long)
         shorts.append(short)
     return Totals(owed, tuple(longs), tuple(shorts))

@@ -124,7 +124,7 @@ class Schedule:
         # The contracts allow no deduction in the first tier. Few positions are beyond it.
         required: FloatArray = notional * rates[0]
         if self._limits.size:
-            rows = np.flatnonzero(notional > self._limits[0])
+            rows = (notional > self._limits[0]).nonzero()[0]
             if rows.size:
                 large = notional[rows]
                 tiers = np.searchsorted(self._limits, large, side="left")

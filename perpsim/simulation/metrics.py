@@ -14,11 +14,11 @@ from perpsim.simulation.account_table import Health
 from perpsim.simulation.indexer import Indexer
 from perpsim.simulation.ledger import Ledger
 from perpsim.simulation.market_state import WAD
+from perpsim.simulation.order_mirror import Look
 from perpsim.simulation.vault_table import VaultTable
 
+FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-#: best bid, best ask, notional of bids and asks near the mid
-Book = tuple[float, float, float, float]
 
 _WHOLE = (
     "block",
@@ -67,6 +67,8 @@ class Metrics:
         self.gas_used = 0
         self.reverts: dict[str, int] = {}
         self._done = (0, 0, 0, 0)
+        # 1 for accounts of leveraged traders, 0 for others.
+        self._counts: FloatArray = np.zeros(0)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -77,21 +79,23 @@ class Metrics:
         mined: Block,
         receipts: list[Receipt],
         prices: list[float],
-        books: list[Book],
+        books: list[Look],
         health: Health,
     ) -> None:
         """Add the row of a mined block; `books` and `health` are the state after it."""
-        failed = [receipt for receipt in receipts if not receipt.status]
-        for receipt in failed:
-            self.reverts[receipt.reason] = self.reverts.get(receipt.reason, 0) + 1
+        failed = 0
+        for receipt in receipts:
+            if not receipt.status:
+                failed += 1
+                self.reverts[receipt.reason] = self.reverts.get(receipt.reason, 0) + 1
         self.transactions += len(receipts)
-        self.reverted += len(failed)
+        self.reverted += failed
         self.gas_used += mined.gas_used
         row: list[float] = [
             number,
             mined.timestamp,
             len(receipts),
-            len(failed),
+            failed,
             mined.gas_used,
             mined.base_fee,
             mined.outside_gas,
@@ -101,20 +105,30 @@ class Metrics:
             *self._new_losses(),
             *self._stakes(),
         ]
-        leveraged = np.concatenate(self._leveraged)
+        # Leverage of the leveraged traders: makers' stock is hedged elsewhere and would drown them.
+        worth = np.maximum(health.equity, 0.0) * self._leveraged_traders(health.equity.size)
         for market, (price, book) in enumerate(zip(prices, books)):
-            row += self._market(market, price, book, health, leveraged)
+            row += self._market(market, price, book, health.notional[market], worth)
         self._rows.append(tuple(row))
 
+    def _leveraged_traders(self, rows: int) -> FloatArray:
+        """Which of so many accounts are theirs: 1, else 0."""
+        if self._counts.size != rows:
+            self._counts = np.zeros(rows)
+            for ids in self._leveraged:
+                self._counts[ids] = 1.0
+            # Row 0 is nobody.
+            self._counts[0] = 0.0
+        return self._counts
+
     def _market(
-        self, market: int, price: float, book: Book, health: Health, leveraged: IntArray
+        self, market: int, price: float, book: Look, notional: FloatArray, worth: FloatArray
     ) -> list[float]:
-        """Figures of one market in the order of `_OF_MARKET`."""
+        """Figures of one market in the order of `_OF_MARKET`; `worth` is each leveraged trader's equity."""
         state = self._indexer.states[market]
         bid, ask, bids, asks = book
-        # Of the leveraged traders: makers' stock is hedged elsewhere and would drown them. Row 0 is nobody.
-        held = health.notional[market][leveraged]
-        equity = float(np.maximum(health.equity[leveraged], 0).dot(held > 0))
+        held = float(notional.dot(self._counts))
+        equity = float(worth.dot(notional > 0))
         return [
             price,
             state.index / WAD,
@@ -122,7 +136,7 @@ class Metrics:
             (bid + ask) / 2 if bid and ask else float("nan"),
             state.open_interest / WAD,
             state.funding_8h,
-            float(held.sum()) / equity if equity > 0 else 0.0,
+            held / equity if equity > 0 else 0.0,
             bids,
             asks,
         ]

@@ -8,6 +8,9 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+#: best bid, best ask, notional of bids and asks near the mid
+Look = tuple[float, float, float, float]
+
 WAD = 10**18
 
 
@@ -22,12 +25,15 @@ class OrderMirror:
         # + for bids, - for asks, 0 for a free slot
         self.sizes: FloatArray = np.zeros(256)
         self.accounts: IntArray = np.zeros(256, dtype=np.int64)
+        # Width and answer of the last `look`, while no order changes and there is a mid.
+        self._looked: tuple[float, Look] | None = None
 
     def __len__(self) -> int:
         return len(self._slot)
 
     def placed(self, order: int, account: int, is_buy: bool, price: int, size: int) -> None:
         """An order rests with `size` (WAD) at `price` (WAD)."""
+        self._looked = None
         if self._free:
             slot = self._free.pop()
             self._left[slot] = size
@@ -46,6 +52,7 @@ class OrderMirror:
         slot = self._slot.get(order)
         if slot is None:
             return
+        self._looked = None
         left = self._left[slot] - size
         if left <= 0:
             self.removed(order)
@@ -57,6 +64,7 @@ class OrderMirror:
         """An order is gone, for whatever reason."""
         slot = self._slot.pop(order, None)
         if slot is not None:
+            self._looked = None
             self.sizes[slot] = 0.0
             self._left[slot] = 0
             self._free.append(slot)
@@ -79,21 +87,26 @@ class OrderMirror:
         """Best bid and best ask (quote units), 0 for an empty side."""
         return self.look(0.0, 0.0)[:2]
 
-    def look(self, width: float, fallback: float) -> tuple[float, float, float, float]:
+    def look(self, width: float, fallback: float) -> Look:
         """Best bid, best ask, and the notional of bids and asks within `width` (fraction) of the mid.
 
         Without a mid the centre is `fallback` (quote units).
         """
-        count = len(self._left)
-        sizes, prices = self.sizes[:count], self.prices[:count]
-        buys, sells = sizes > 0, sizes < 0
-        bid = float(np.max(prices, initial=0.0, where=buys))
-        ask = float(np.min(prices, initial=np.inf, where=sells))
-        centre = (bid + ask) / 2 if bid and ask < np.inf else fallback
-        notional = sizes * prices
-        bids = float(np.sum(notional, where=buys & (prices >= centre * (1 - width))))
-        asks = -float(np.sum(notional, where=sells & (prices <= centre * (1 + width))))
-        return bid, ask if ask < np.inf else 0.0, bids, asks
+        if self._looked is not None and self._looked[0] == width:
+            return self._looked[1]
+        live = slice(len(self._left))
+        sizes, prices = self.sizes[live], self.prices[live]
+        buys, sells = (sizes > 0).nonzero()[0], (sizes < 0).nonzero()[0]
+        bought, sold = prices[buys], prices[sells]
+        bid = float(bought.max()) if buys.size else 0.0
+        ask = float(sold.min()) if sells.size else 0.0
+        centre = (bid + ask) / 2 if bid and ask else fallback
+        bids = float(sizes[buys].dot(bought * (bought >= centre * (1 - width))))
+        asks = -float(sizes[sells].dot(sold * (sold <= centre * (1 + width))))
+        found = bid, ask, bids, asks
+        if bid and ask:
+            self._looked = (width, found)
+        return found
 
     def _grow(self) -> None:
         self.prices = np.concatenate((self.prices, np.zeros(self.prices.size)))

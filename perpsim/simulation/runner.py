@@ -24,7 +24,8 @@ from perpsim.simulation.invariants import Invariants
 from perpsim.simulation.keeper_record import KeeperBook
 from perpsim.simulation.ledger import SHARED, Ledger
 from perpsim.simulation.market_state import WAD
-from perpsim.simulation.metrics import Book, Metrics
+from perpsim.simulation.metrics import Metrics
+from perpsim.simulation.order_mirror import Look
 from perpsim.simulation.setup import Cast, prepare
 from perpsim.simulation.vault_table import VaultTable
 from perpsim.simulation.warnings import Warner
@@ -173,7 +174,7 @@ class Simulation:
             for market, (state, (bid, ask, bids, asks)) in enumerate(zip(self.indexer.states, self._books))
         ]
 
-    def _look(self) -> list[Book]:
+    def _look(self) -> list[Look]:
         """Top and depth of every book."""
         pairs = zip(self.indexer.orders, self.indexer.states)
         return [orders.look(DEPTH_WIDTH, state.mark / WAD) for orders, state in pairs]
