@@ -1,12 +1,12 @@
-"""`ape run deploy`: deploy the whole protocol to the connected network and write its addresses as JSON.
+"""`ape run deploy`: deploy the whole protocol to the connected network and write its deployment file.
 
 ape run deploy --network ethereum:local:test
+ape run deploy --network http://127.0.0.1:8545 --scenario my.toml
 ape run deploy --network ethereum:sepolia:node --account ALIAS --token ADDRESS
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,44 +18,40 @@ from ape.cli import ConnectedProviderCommand
 @click.command(cls=ConnectedProviderCommand)
 @click.option("--scenario", default="black-thursday-2020", help="Whose parameters: a name or a file.")
 @click.option(
-    "--account", "alias", default=None, help="Ape account that deploys and owns; a test account if left out."
+    "--account", "alias", default=None, help="Account that deploys and owns: an alias of ape, or perpsim:N."
 )
-@click.option(
-    "--token", default=None, help="Collateral that is already there; a faucet token is deployed if left out."
-)
+@click.option("--token", default=None, help="Collateral that is already there; else a faucet token.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=None, help="Default: deployments/NETWORK.json."
 )
-def cli(provider: Any, scenario: str, alias: str | None, token: str | None, out: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Even if the file's exchange still stands.")
+def cli(
+    provider: Any, scenario: str, alias: str | None, token: str | None, out: Path | None, force: bool
+) -> None:
     """Deploy the protocol and write its addresses."""
     # ape takes the project off the path once it has read the script
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from ape import accounts
-
-    from perpsim.chain import Revert
-    from perpsim.chain.ape_engine import ApeChain
+    from perpsim.devnet.ape_network import file_of, network_of, node_of, signer_of
+    from perpsim.devnet.deployment import deploy_to
+    from perpsim.devnet.live_chain import LiveChain
     from perpsim.errors import UserError
-    from perpsim.protocol import deploy
     from perpsim.scenarios.loading import load_scenario
-    from perpsim.simulation.parameters import protocol_params
 
-    network = f"{provider.network.ecosystem.name}-{provider.network.name}-{provider.name}"
+    path = file_of(provider, out)
     try:
-        params = protocol_params(load_scenario(scenario))
-        signer = accounts.load(alias) if alias else accounts.test_accounts[0]
-        protocol = deploy(ApeChain(provider, signer), params, token=token)
-    except (UserError, Revert, KeyError) as error:
+        chain = LiveChain(node_of(provider), signer_of(provider, alias))
+        found = deploy_to(
+            chain,
+            load_scenario(scenario),
+            network_of(provider),
+            path,
+            token=token,
+            force=force,
+            notice=click.echo,
+        )
+    except UserError as error:
         raise click.ClickException(str(error)) from None
-    target = out or Path("deployments") / f"{network}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    record = {
-        "network": network,
-        "chain_id": provider.chain_id,
-        "owner": protocol.owner,
-        "scenario": scenario,
-        "contracts": protocol.addresses(),
-    }
-    target.write_text(json.dumps(record, indent=2) + "\n")
-    for name, address in protocol.addresses().items():
-        click.echo(f"{name:16s} {address}")
-    click.echo(f"written to {target}")
+    for name, address in found.contracts.items():
+        click.echo(f"{name:18s} {address}")
+    click.echo(f"gas used {chain.gas_used:,}")
+    click.echo(f"written to {path}")

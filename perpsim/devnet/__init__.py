@@ -1,0 +1,1 @@
+"""The exchange on a node: deployments, the live log, bots."""
