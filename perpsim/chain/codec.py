@@ -1,10 +1,9 @@
 """ABI codec with functions generated from the ABI.
 
 `eth_abi` spends 12 to 20 us on a call or an event, more than the EVM does. Here every function and event gets
-its own Python code, made once: `int.to_bytes` and slices at fixed offsets. What the generated code does not
-handle (nested dynamic types, numpy integers, dicts for structs) or rejects goes through a plain recursive
-codec, which also words the errors: every value that does not fit its type is a `ValueError` naming the
-argument.
+its own Python code, made once: `int.to_bytes`, and words cut out at fixed offsets. What the generated code
+does not handle (nested dynamic types, numpy integers, dicts for structs) or rejects goes through the plain
+codec of `perpsim.chain.abi`, which also words the errors.
 
 Addresses are lower case hex strings, structs and events named tuples, integers Python ints.
 Decoding trusts the padding of a word (it comes from an EVM), never a length or an offset.
@@ -12,263 +11,27 @@ Decoding trusts the padding of a word (it comes from an EVM), never a length or 
 
 from __future__ import annotations
 
-import operator
-from collections import namedtuple
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from eth_hash.auto import keccak
 
+from .abi import (
+    ONE,
+    ZERO,
+    Type,
+    address_texts,
+    address_words,
+    decode_value,
+    encode_items,
+    parse_type,
+    record,
+    sized,
+    word_at,
+)
+
 Abi = Sequence[Mapping[str, Any]]
-
-_ZERO = bytes(32)
-_ONE = b"\0" * 31 + b"\1"
-_from_bytes = int.from_bytes
-_CACHE_LIMIT = 500_000
-
-
-# --------------------------------------------------------------------------------------------- types
-
-
-@dataclass(frozen=True)
-class Type:
-    """One ABI type. `kind`: uint, int, address, bool, fixed (bytesN), bytes, string, array, list or tuple."""
-
-    kind: str
-    canonical: str
-    size: int = 0  # bits of an integer, bytes of bytesN, length of a fixed array
-    items: tuple[Type, ...] = ()
-    names: tuple[str, ...] = ()
-    struct: Any = None  # the named tuple class of a struct
-
-    @property
-    def dynamic(self) -> bool:
-        """Encoded behind an offset."""
-        return self.kind in ("bytes", "string", "list") or any(t.dynamic for t in self.items)
-
-    @property
-    def words(self) -> int:
-        """Words of 32 bytes in the head."""
-        if self.dynamic:
-            return 1
-        if self.kind == "array":
-            return self.size * self.items[0].words
-        if self.kind == "tuple":
-            return sum(t.words for t in self.items)
-        return 1
-
-
-def parse_type(entry: Mapping[str, Any]) -> Type:
-    """The type of an ABI input, output or component."""
-    return _parse(str(entry["type"]), entry)
-
-
-def _parse(text: str, entry: Mapping[str, Any]) -> Type:
-    if text.endswith("]"):
-        base, _, length = text[:-1].rpartition("[")
-        item = _parse(base, entry)
-        if length:
-            return Type("array", f"{item.canonical}[{length}]", int(length), (item,))
-        return Type("list", f"{item.canonical}[]", 0, (item,))
-    if text == "tuple":
-        parts = entry["components"]
-        items = tuple(parse_type(part) for part in parts)
-        names = tuple(str(part["name"]) for part in parts)
-        label = str(entry.get("internalType", "")).removeprefix("struct ").rpartition(".")[2] or "Struct"
-        canonical = "(" + ",".join(t.canonical for t in items) + ")"
-        return Type("tuple", canonical, 0, items, names, _record(label, names))
-    if text in ("address", "bool", "bytes", "string"):
-        return Type(text, text)
-    for prefix, kind in (("uint", "uint"), ("int", "int"), ("bytes", "fixed")):
-        digits = text.removeprefix(prefix)
-        if digits != text and (digits.isdigit() or not digits):
-            return Type(kind, prefix + (digits or "256"), int(digits or "256"))
-    raise ValueError(f"ABI type {text!r} is not supported")
-
-
-def _record(label: str, names: Sequence[str]) -> Any:
-    if not label.isidentifier():
-        label = "Record"
-    return namedtuple(label, names, rename=True)
-
-
-# --------------------------------------------------------------------------------- address look-ups
-
-
-class _AddressWords(dict[Any, bytes]):
-    """Address -> its 32-byte word; checks and remembers an address on first sight."""
-
-    def __missing__(self, address: Any) -> bytes:
-        if isinstance(address, str) and len(address) == 42 and address[:2] in ("0x", "0X"):
-            raw = bytes.fromhex(address[2:])
-        elif isinstance(address, bytes) and len(address) == 20:
-            raw = bytes(address)
-        else:
-            raise ValueError(f"{_short(address)} is not an address")
-        if len(raw) != 20:
-            raise ValueError(f"{_short(address)} is not an address")
-        word = bytes(12) + raw
-        if len(self) > _CACHE_LIMIT:
-            self.clear()
-        self[address] = word
-        return word
-
-
-class _AddressTexts(dict[bytes, str]):
-    """20 bytes -> lower case address."""
-
-    def __missing__(self, raw: bytes) -> str:
-        text = "0x" + bytes(raw).hex()
-        if len(self) > _CACHE_LIMIT:
-            self.clear()
-        self[bytes(raw)] = text
-        return text
-
-
-_address_words = _AddressWords()
-_address_texts = _AddressTexts()
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-# ------------------------------------------------------------------------- the plain recursive codec
-
-
-def _encode_int(t: Type, value: Any, path: str) -> bytes:
-    if isinstance(value, float):
-        raise ValueError(f"{path}: {_short(value)} is not an integer")
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise ValueError(f"{path}: {_short(value)} is not an integer") from None
-    low, high = (0, (1 << t.size) - 1) if t.kind == "uint" else (-(1 << t.size - 1), (1 << t.size - 1) - 1)
-    if not low <= number <= high:
-        raise ValueError(f"{path}: {_short(number)} does not fit {t.canonical}")
-    return number.to_bytes(32, "big", signed=t.kind == "int")
-
-
-def _encode_value(t: Type, value: Any, path: str) -> bytes:
-    """`value` as `t`, without the offset of a dynamic type."""
-    kind = t.kind
-    if kind in ("uint", "int"):
-        return _encode_int(t, value, path)
-    if kind == "address":
-        try:
-            return _address_words[value]
-        except (ValueError, TypeError):
-            raise ValueError(f"{path}: {_short(value)} is not an address") from None
-    if kind == "bool":
-        if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
-            return _ONE if value else _ZERO
-        raise ValueError(f"{path}: {_short(value)} is not a bool")
-    if kind in ("fixed", "bytes"):
-        raw = value
-        if isinstance(raw, str) and raw[:2] == "0x":
-            try:
-                raw = bytes.fromhex(raw[2:])
-            except ValueError:
-                raise ValueError(f"{path}: {_short(value)} is not hex") from None
-        if not isinstance(raw, bytes | bytearray | memoryview):
-            raise ValueError(f"{path}: {_short(value)} is not bytes")
-        raw = bytes(raw)
-        if kind == "fixed":
-            if len(raw) != t.size:
-                raise ValueError(f"{path}: {len(raw)} bytes do not fit {t.canonical}")
-            return raw.ljust(32, b"\0")
-        return _sized(raw)
-    if kind == "string":
-        if not isinstance(value, str):
-            raise ValueError(f"{path}: {_short(value)} is not a string")
-        return _sized(value.encode())
-    if kind in ("array", "list"):
-        if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__len__"):
-            raise ValueError(f"{path}: {_short(value)} is not a list")
-        values = list(value)
-        if kind == "array" and len(values) != t.size:
-            raise ValueError(f"{path}: {len(values)} items do not fit {t.canonical}")
-        body = _encode_items([t.items[0]] * len(values), values, [f"{path}[{i}]" for i in range(len(values))])
-        return body if kind == "array" else len(values).to_bytes(32, "big") + body
-    if isinstance(value, Mapping):
-        missing = set(t.names) ^ set(value)
-        if missing:
-            raise ValueError(f"{path}: unknown or missing field {sorted(map(str, missing))[0]}")
-        value = [value[name] for name in t.names]
-    if isinstance(value, str | bytes) or not hasattr(value, "__len__") or len(value) != len(t.items):
-        raise ValueError(f"{path}: {_short(value)} is not a struct of {len(t.items)} fields")
-    return _encode_items(t.items, value, [f"{path}.{name}" for name in t.names])
-
-
-def _sized(raw: bytes) -> bytes:
-    return len(raw).to_bytes(32, "big") + raw + bytes(-len(raw) % 32)
-
-
-def _encode_items(types: Sequence[Type], values: Sequence[Any], paths: Sequence[str]) -> bytes:
-    offset = 32 * sum(t.words for t in types)
-    heads: list[bytes] = []
-    tails: list[bytes] = []
-    for t, value, path in zip(types, values, paths):
-        encoded = _encode_value(t, value, path)
-        if t.dynamic:
-            heads.append(offset.to_bytes(32, "big"))
-            tails.append(encoded)
-            offset += len(encoded)
-        else:
-            heads.append(encoded)
-    return b"".join(heads + tails)
-
-
-def _word(data: bytes, at: int) -> int:
-    if at < 0 or at + 32 > len(data):
-        raise ValueError(f"ABI data of {len(data)} bytes ends before offset {at + 32}")
-    return _from_bytes(data[at : at + 32], "big")
-
-
-def _decode_value(t: Type, data: bytes, at: int) -> Any:
-    """The value of `t` whose encoding (without offset) starts at `at`."""
-    kind = t.kind
-    if kind == "uint":
-        return _word(data, at) & ((1 << t.size) - 1)
-    if kind == "int":
-        half = 1 << t.size - 1
-        return ((_word(data, at) & ((1 << t.size) - 1)) ^ half) - half
-    if kind == "bool":
-        return _word(data, at) == 1
-    if kind == "address":
-        _word(data, at)
-        return _address_texts[data[at + 12 : at + 32]]
-    if kind == "fixed":
-        _word(data, at)
-        return data[at : at + t.size]
-    if kind in ("bytes", "string"):
-        size = _word(data, at)
-        if at + 32 + size > len(data):
-            raise ValueError(f"ABI data of {len(data)} bytes is too short for {size} bytes at {at + 32}")
-        raw = bytes(data[at + 32 : at + 32 + size])
-        return raw.decode("utf-8", "replace") if kind == "string" else raw
-    if kind == "list":
-        count = _word(data, at)
-        if at + 32 + 32 * t.items[0].words * count > len(data):
-            raise ValueError(f"ABI data of {len(data)} bytes is too short for {count} items")
-        return _decode_items([t.items[0]] * count, data, at + 32)
-    if kind == "array":
-        return tuple(_decode_items([t.items[0]] * t.size, data, at))
-    return t.struct._make(_decode_items(t.items, data, at))
-
-
-def _decode_items(types: Sequence[Type], data: bytes, base: int) -> list[Any]:
-    values: list[Any] = []
-    at = base
-    for t in types:
-        values.append(_decode_value(t, data, base + _word(data, at) if t.dynamic else at))
-        at += 32 * t.words
-    return values
-
-
-# ------------------------------------------------------------------------------- the generated codec
 
 
 def _bad() -> bytes:
@@ -276,8 +39,8 @@ def _bad() -> bytes:
 
 
 def _read_list(data: bytes, head: int, stride: int, item: Callable[[bytes, int], Any]) -> list[Any]:
-    start = _word(data, head)
-    count = _word(data, start)
+    start = word_at(data, head)
+    count = word_at(data, start)
     start += 32
     stop = start + count * stride
     if stop > len(data):
@@ -291,17 +54,17 @@ class _Writer:
     def __init__(self) -> None:
         self.scope: dict[str, Any] = {
             "_join": b"".join,
-            "_address_words": _address_words,
-            "_address_texts": _address_texts,
+            "_address_words": address_words,
+            "_address_texts": address_texts,
             "_bad": _bad,
-            "_ONE": _ONE,
-            "_ZERO": _ZERO,
-            "_i": _from_bytes,
+            "_ONE": ONE,
+            "_ZERO": ZERO,
+            "_i": int.from_bytes,
             "_new": tuple.__new__,
             "_read_list": _read_list,
-            "_decode_value": _decode_value,
-            "_word": _word,
-            "_sized": _sized,
+            "_decode_value": decode_value,
+            "_word": word_at,
+            "_sized": sized,
         }
         self.lines: list[str] = []
         self.count = 0
@@ -357,47 +120,59 @@ class _Writer:
         self.compile(label, [f"def {label}(e):", *body, f"    return _join(({', '.join(parts)},))"])
         return f"{label}(e)"
 
-    def decode(self, t: Type, data: str, base: str, at: int) -> str:
-        """Expression for a static type at offset `base + at`."""
+    def words(self, count: int, offset: int | str = 0) -> tuple[str, list[str]]:
+        """A statement that cuts `count` words out of `d` from `offset` on, and the names it gives them."""
+        names = [f"w{number}" for number in range(count)]
+        cut = self.name(struct.Struct("32s" * count).unpack_from, "cut")
+        return f"({', '.join(names)},) = {cut}(d, {offset})", names
 
-        def cut(start: int, stop: int) -> str:
-            if base:
-                return f"{data}[{base}+{start}:{base}+{stop}]"
-            return f"{data}[{start}:{stop}]"
-
-        kind = t.kind
-        if kind in ("uint", "int"):
-            word = f"_i({cut(at + 32 - t.size // 8, at + 32)})"
-            if kind == "uint":
-                return word
-            half = self.name(1 << t.size - 1, "h")
-            return f"(({word} ^ {half}) - {half})"
+    def decode(self, t: Type, words: Sequence[str]) -> str:
+        """Expression for a static type that lies in the given words, by their names."""
+        kind, word = t.kind, words[0]
+        if kind == "uint":
+            return f"_i({word})"
+        if kind == "int":
+            return f"_i({word}, 'big', signed=True)"
         if kind == "bool":
-            return f"({data}[{base + '+' if base else ''}{at + 31}] == 1)"
+            return f"({word}[31] == 1)"
         if kind == "address":
-            return f"_address_texts[{cut(at + 12, at + 32)}]"
+            return f"_address_texts[{word}[12:]]"
         if kind == "fixed":
-            return cut(at, at + t.size)
-        if kind == "array":
-            item = t.items[0]
-            step = 32 * item.words
-            parts = [self.decode(item, data, base, at + i * step) for i in range(t.size)]
-            return "(" + "".join(p + ", " for p in parts) + ")"
+            return f"{word}[:{t.size}]"
+        items = t.items * t.size if kind == "array" else t.items
         parts = []
-        for item in t.items:
-            parts.append(self.decode(item, data, base, at))
-            at += 32 * item.words
-        return f"_new({self.name(t.struct, 'T')}, ({''.join(p + ', ' for p in parts)}))"
+        at = 0
+        for item in items:
+            parts.append(self.decode(item, words[at:]))
+            at += item.words
+        values = "(" + "".join(part + ", " for part in parts) + ")"
+        return values if kind == "array" else f"_new({self.name(t.struct, 'T')}, {values})"
 
-    def decode_head(self, t: Type, at: int) -> str:
-        """Expression for any type whose head is at `at` of `d`."""
+    def decode_head(self, t: Type, at: int, words: Sequence[str]) -> str:
+        """Expression for any type whose head is at `at` of `d`, in the words of those names."""
         if not t.dynamic:
-            return self.decode(t, "d", "", at)
+            return self.decode(t, words)
         if t.kind == "list" and not t.items[0].dynamic:
-            label = self.name(stem="dec")
-            self.compile(label, [f"def {label}(d, o):", f"    return {self.decode(t.items[0], 'd', 'o', 0)}"])
-            return f"_read_list(d, {at}, {32 * t.items[0].words}, {label})"
+            item, label = t.items[0], self.name(stem="dec")
+            cut, names = self.words(item.words, "o")
+            self.compile(
+                label, [f"def {label}(d, o):", f"    {cut}", f"    return {self.decode(item, names)}"]
+            )
+            return f"_read_list(d, {at}, {32 * item.words}, {label})"
         return f"_decode_value({self.name(t, 't')}, d, _word(d, {at}))"
+
+    def decode_heads(self, types: Sequence[Type]) -> tuple[list[str], list[str], int]:
+        """Statements and expressions that decode `d`, and how many bytes the heads take."""
+        count = sum(t.words for t in types)
+        if not count:
+            return [], [], 0
+        cut, names = self.words(count)
+        parts = []
+        at = 0
+        for t in types:
+            parts.append(self.decode_head(t, 32 * at, names[at:]))
+            at += t.words
+        return [cut], parts, 32 * count
 
 
 def _make_encoder(
@@ -410,7 +185,7 @@ def _make_encoder(
     def plain(args: Sequence[Any]) -> bytes:
         if len(args) != len(types):
             raise ValueError(f"{label}: takes {len(types)} arguments, got {len(args)}")
-        return prefix + _encode_items(types, args, paths)
+        return prefix + encode_items(types, args, paths)
 
     def fast_tail(t: Type) -> bool:
         return not t.dynamic or t.kind in ("bytes", "string") or (t.kind == "list" and not t.items[0].dynamic)
@@ -460,16 +235,13 @@ def _make_decoder(label: str, types: Sequence[Type]) -> Callable[[bytes], Any]:
     if not types:
         return lambda data: None
     w = _Writer()
-    parts: list[str] = []
-    at = 0
-    for t in types:
-        parts.append(w.decode_head(t, at))
-        at += 32 * t.words
+    statements, parts, size = w.decode_heads(types)
     value = parts[0] if len(parts) == 1 else "(" + ", ".join(parts) + ")"
     w.scope["_short_data"] = _short_data
     source = [
         "def decode(d):",
-        f"    if len(d) < {at}: _short_data({label!r}, {at}, d)",
+        f"    if len(d) < {size}: _short_data({label!r}, {size}, d)",
+        *(f"    {statement}" for statement in statements),
         f"    return {value}",
     ]
     decoder: Callable[[bytes], Any] = w.compile("decode", source)
@@ -478,9 +250,6 @@ def _make_decoder(label: str, types: Sequence[Type]) -> Callable[[bytes], Any]:
 
 def _short_data(label: str, wanted: int, data: bytes) -> None:
     raise ValueError(f"{label}: {len(data)} bytes of ABI data, at least {wanted} expected")
-
-
-# -------------------------------------------------------------------------------------- the public part
 
 
 def signature(entry: Mapping[str, Any]) -> str:
@@ -559,24 +328,26 @@ class Event:
         self.types = tuple(parse_type(i) for i in inputs)
         self.indexed = tuple(bool(i.get("indexed")) for i in inputs)
         self.topic0 = keccak(self.signature.encode())
-        self.record = _record(self.name, self.names)
+        self.record = record(self.name, self.names)
         w = _Writer()
-        parts: list[str] = []
-        at = 0
         topic = 0 if entry.get("anonymous") else 1
+        plain = [t for t, indexed in zip(self.types, self.indexed) if not indexed]
+        statements, heads, size = w.decode_heads(plain)
+        in_data = iter(heads)
+        parts: list[str] = []
         for t, indexed in zip(self.types, self.indexed):
             if indexed:
                 whole = t.dynamic or t.kind in ("array", "tuple")
-                parts.append(f"p[{topic}]" if whole else w.decode(t, f"p[{topic}]", "", 0))
+                parts.append(f"p[{topic}]" if whole else w.decode(t, [f"p[{topic}]"]))
                 topic += 1
             else:
-                parts.append(w.decode_head(t, at))
-                at += 32 * t.words
+                parts.append(next(in_data))
         w.scope.update(_short_data=_short_data, _record=self.record)
         values = "(" + "".join(p + ", " for p in parts) + ")"
         source = [
             "def decode(p, d):",
-            f"    if len(d) < {at} or len(p) != {topic}: _short_data({self.name!r}, {at}, d)",
+            f"    if len(d) < {size} or len(p) != {topic}: _short_data({self.name!r}, {size}, d)",
+            *(f"    {statement}" for statement in statements),
             f"    return _new(_record, {values})",
         ]
         self.decode: Callable[[Sequence[bytes], bytes], Any] = w.compile("decode", source)
