@@ -22,9 +22,9 @@ START = 1_700_000_000
 class _Recorded(RevmChain):
     """Keeps every block."""
 
-    def __init__(self) -> None:
-        super().__init__(timestamp=START, block_gas_limit=GAS_LIMIT, flush_every=1)
-        self.blocks: dict[int, tuple[int, list[Receipt]]] = {0: (START - 1, [])}
+    def __init__(self, start: int) -> None:
+        super().__init__(timestamp=start, block_gas_limit=GAS_LIMIT, flush_every=1)
+        self.blocks: dict[int, tuple[int, list[Receipt]]] = {0: (start - 1, [])}
 
     def seal(self) -> Block:
         receipts = list(self._pending)
@@ -55,8 +55,8 @@ class FakeNode:
     `asked` counts requests by method; `down` lets all of them fail, `failing` those of one method, with the
     node's words; `base_fee` is what it says (gas is free); `widest` the most blocks of a range of logs."""
 
-    def __init__(self) -> None:
-        self.chain = _Recorded()
+    def __init__(self, start: int = START) -> None:
+        self.chain = _Recorded(start)
         self.automine = True
         self.down = False
         self.failing: dict[str, str] = {}
@@ -74,18 +74,19 @@ class FakeNode:
         return Node("fake", self.transport, sleep=lambda seconds: None, **options)
 
     def mine(self, blocks: int = 1, seconds: int = SECONDS) -> None:
-        """Blocks of what waits."""
-        for _ in range(blocks):
-            if self.chain._pending:
-                self.chain.seal()
-            self._snapshots[self.chain.block_number] = self.chain.snapshot()
-            self.chain.mine(self.chain.timestamp + seconds)
-            self._forks[self.chain.block_number] = self._fork
-
-    def settle(self) -> None:
-        """Close the block that set-up transactions run in."""
+        """What ran at once becomes a block; else so many blocks of what waits."""
         if self.chain._pending:
             self.chain.seal()
+            self._mined()
+            return
+        for _ in range(blocks):
+            self.chain.mine(self.chain.timestamp + seconds)
+            self._mined()
+
+    def _mined(self) -> None:
+        number = self.chain.block_number
+        self._snapshots[number] = self.chain.snapshot()
+        self._forks[number] = self._fork
 
     def forget(self, blocks: int) -> None:
         """Its last blocks have never been; those that follow have other hashes."""
@@ -93,6 +94,7 @@ class FakeNode:
         self.chain.revert(self._snapshots[number])
         for gone in [at for at in self.chain.blocks if at > number]:
             del self.chain.blocks[gone]
+        self._sent = {found: id for found, id in self._sent.items() if id < self.chain._next_id}
         self._fork += 1
 
     def transport(self, method: str, params: list[Any]) -> Any:
@@ -141,15 +143,15 @@ class FakeNode:
         first, last = self._number(wanted["fromBlock"]), self._number(wanted["toBlock"])
         if last - first >= self.widest:
             raise ValueError("query returns too many results, try a smaller block range")
-        return [
-            self._log(log)
-            for number in range(first, last + 1)
-            for receipt in self.chain.blocks.get(number, (0, []))[1]
-            for log in receipt.logs
-            if log.address in wanted["address"]
-        ]
+        found = []
+        for number in range(first, last + 1):
+            receipts = self.chain.blocks.get(number, (0, []))[1]
+            # a node counts logs over the whole block
+            logs = enumerate(log for receipt in receipts for log in receipt.logs)
+            found += [self._log(log, at) for at, log in logs if log.address in wanted["address"]]
+        return found
 
-    def _log(self, log: Log) -> dict[str, Any]:
+    def _log(self, log: Log, position: int = 0) -> dict[str, Any]:
         return {
             "address": log.address,
             "topics": ["0x" + bytes(topic).hex() for topic in log.topics],
@@ -157,7 +159,7 @@ class FakeNode:
             "blockNumber": hex(log.block),
             "blockHash": self._hash(log.block),
             "transactionIndex": hex(log.tx_index),
-            "logIndex": hex(log.log_index),
+            "logIndex": hex(position),
         }
 
     def _eth_call(self, fields: dict[str, str], which: str, *more: Any) -> str:
@@ -216,7 +218,7 @@ class FakeNode:
         wanted, created = self._sent.get(found), self._created.get(found)
         for number, (_, receipts) in self.chain.blocks.items():
             for receipt in receipts:
-                ours = number == created if created else receipt.tx_id == wanted and number in self._forks
+                ours = number == created if created else receipt.tx_id == wanted
                 if ours and not receipt.error.startswith("rejected"):
                     return {
                         "blockNumber": hex(number),
