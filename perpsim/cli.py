@@ -200,6 +200,23 @@ def adl(folder: Path, account: int | None) -> None:
         sys.exit(EXIT_FAILED)
 
 
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+)
+def serve(folder: Path, host: str, port: int) -> None:
+    """Show the run in DIR block by block on a local web page, until Ctrl-C."""
+    from perpsim.serve.folder import RunHistory
+    from perpsim.serve.server import serve as serve_page
+
+    def ready(url: str) -> None:
+        click.echo(f"{folder}: {url} (Ctrl-C ends it)")
+
+    serve_page(RunHistory(folder), host, port, ready)
+
+
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     """A function that says whether Ctrl-C was pressed. The second Ctrl-C ends the program at once."""

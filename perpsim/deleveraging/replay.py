@@ -47,10 +47,15 @@ def read_log(folder: Path) -> Iterator[Logged]:
 def _parsed(path: Path, frame: pl.DataFrame) -> Iterator[Logged]:
     for block, time, tx, contract, name, text in frame.iter_rows():
         try:
-            args = _values(json.loads(text))
+            args = read_values(text)
         except (TypeError, ValueError):
             raise UserError(f"{path}: block {block}: the values of {name} cannot be read") from None
         yield Logged(block, time, tx, contract, name, args)
+
+
+def read_values(text: str) -> Any:
+    """The values of an event, as attributes, out of its text in the log."""
+    return _values(json.loads(text))
 
 
 def _values(value: Any) -> Any:

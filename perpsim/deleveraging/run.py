@@ -39,12 +39,9 @@ def audit_run(folder: Path) -> RunAudit:
     summary = files.summary()
     if files.notes:
         raise UserError(f"{folder}: {files.notes[0]}")
-    markets, decimals = _markets(folder, summary)
-    contracts = summary.get("contracts")
-    addresses = contracts if isinstance(contracts, dict) else {}
-    policies = {str(addresses.get(contract)): name for name, contract in POLICIES.items()}
+    markets, decimals = scenario_markets(folder, summary)
     try:
-        receipts = tuple(audit(read_log(folder), markets, decimals, policies))
+        receipts = tuple(audit(read_log(folder), markets, decimals, policies_of(summary)))
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise UserError(
             f"{folder}: the log is none that this version of perpsim writes ({type(error).__name__}: {error})"
@@ -59,8 +56,15 @@ def audit_run(folder: Path) -> RunAudit:
     )
 
 
-def _markets(folder: Path, summary: dict[str, Any]) -> tuple[list[Market], int]:
-    """Markets and decimals of the collateral, as the scenario has them."""
+def policies_of(summary: dict[str, Any]) -> dict[str, str]:
+    """Names of the deleveraging policies by the addresses that a run's summary has for them."""
+    contracts = summary.get("contracts")
+    addresses = contracts if isinstance(contracts, dict) else {}
+    return {str(addresses.get(contract)): name for name, contract in POLICIES.items()}
+
+
+def scenario_markets(folder: Path, summary: dict[str, Any]) -> tuple[list[Market], int]:
+    """Markets and decimals of the collateral, as the scenario has them; a UserError if nothing says so."""
     listed, decimals = (
         lookup(summary, "parameters.markets"),
         lookup(summary, "parameters.collateral.decimals"),

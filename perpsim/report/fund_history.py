@@ -6,8 +6,9 @@ Exact: amounts are integers in token units, and balances are their sums.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -98,6 +99,10 @@ class FundHistory:
         hours = (self.moves[-1].time - self.moves[0].time) / 3600
         return "flow" if hours <= _HOURS_TO_LIST else "hour" if hours <= 24 * _DAYS_TO_LIST else "day"
 
+    def until(self, block: int) -> FundHistory:
+        """The history as it was after a block."""
+        return replace(self, flows=tuple(flow for flow in self.flows if flow.block <= block))
+
     def periods(self, seconds: int) -> Iterator[Period]:
         """One for each stretch of `seconds` from the first move to the last, those without a move too."""
         before, following = self.start, None
@@ -165,6 +170,13 @@ def write_csv(history: FundHistory, by: str, path: Path) -> None:
             csv.writer(file).writerows(_rows(history, by))
     except OSError as error:
         raise ReportError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def csv_text(history: FundHistory, by: str) -> str:
+    """What `write_csv` writes, as text."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(_rows(history, by))
+    return text.getvalue()
 
 
 def _rows(history: FundHistory, by: str) -> Iterator[Sequence[object]]:

@@ -1,0 +1,1 @@
+"""A local web page that shows an exchange at work: a finished run block by block."""
