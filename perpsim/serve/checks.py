@@ -54,5 +54,6 @@ def _fund(moment: Moment) -> Check:
 
 
 def _waterfall(moment: Moment) -> Check:
-    found = moment.broken[0] if moment.broken else f"{len(moment.bad_debt) + len(moment.adl):,} losses added up"
+    losses = len(moment.bad_debt) + len(moment.adl)
+    found = moment.broken[0] if moment.broken else f"{losses:,} losses added up"
     return Check("What was lost is what somebody bore", not moment.broken, found)
