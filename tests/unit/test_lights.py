@@ -70,3 +70,15 @@ def test_only_a_whole_side_has_lights(exchange: Exchange) -> None:
         exchange.lens.view("lights", 0, [*accounts, exchange.actor("beside").account])
     with pytest.raises(Revert, match="lights: nobody"):
         exchange.lens.view("lights", 0, [])
+
+
+@BOTH_SIDES
+def test_who_has_no_position_has_no_lights(exchange: Exchange, side: int) -> None:
+    by_list(exchange, "queue-bitmex")
+    accounts = crowded(exchange, side)
+    idle = exchange.actor("idle", deposit=100).account
+    for listed in ([idle], [idle, *accounts], [*accounts, idle]):
+        with pytest.raises(Revert, match="lights: "):
+            exchange.lens.view("lights", 0, listed)
+    with pytest.raises(Revert, match="lights: not one side"):
+        exchange.lens.view("lights", 0, [*accounts, idle])
