@@ -22,8 +22,6 @@ from perpsim.simulation.parameters import protocol_params
 
 FOLDER = Path("deployments")
 _FORMAT = 2
-# What a deployer needs at the least, and what it gets where the node gives it away (wei).
-_LEAST, _GIFT = 10**17, 10**20
 
 
 @dataclass(frozen=True)
@@ -161,9 +159,7 @@ def deploy_to(
         if Deployment.read(path).stands(chain):
             raise UserError(f"{path}: the exchange is deployed already; once more with --force")
         notice(f"{path}: its exchange is gone from the node, deploying anew")
-    owner = chain.account(0).address
-    if chain.balance(owner) < _LEAST:
-        chain.fund_native(owner, _GIFT)
+    chain.need_coin()
     first = chain.block_number + 1
     try:
         protocol = deploy(chain, protocol_params(scenario), token=token)

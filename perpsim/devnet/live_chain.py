@@ -20,6 +20,8 @@ from perpsim.devnet.wallet import Signer
 MINING_TIMEOUT = 180
 #: room over the estimated gas, percent: state may change until the transaction runs
 _ROOM = 130
+# What a sender needs at the least, and what it gets where the node gives it away (wei).
+_LEAST, _GIFT = 10**17, 10**20
 
 
 class LiveChain(Chain):
@@ -109,6 +111,12 @@ class LiveChain(Chain):
             raise EngineError(f"account {address} has no native coin to pay for gas")
         sent = self.node.ask("eth_sendTransaction", {"from": held[0], "to": address, "value": hex(amount)})
         self._wait(sent)
+
+    def need_coin(self) -> None:
+        """See that the signer can pay for gas. Raises `EngineError` if it cannot, and nobody gives it."""
+        sender = self.account(0).address
+        if self.balance(sender) < _LEAST:
+            self.fund_native(sender, _GIFT)
 
     def nonce(self, address: str) -> int:
         return self.node.number("eth_getTransactionCount", address, "pending")

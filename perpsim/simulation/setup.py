@@ -288,7 +288,7 @@ def _cast(
     lists = [_list_book(scenario, desk.market, counterparties) for desk in desks]
     at_work, batchers = _keepers(scenario, protocol)
     listings = [_listing(scenario, market, book) for market, book in enumerate(lists)]
-    keepers = Keepers(at_work, desks, listings, [_rewards(market) for market in scenario.markets])
+    keepers = Keepers(at_work, desks, listings, [rewards_of(market) for market in scenario.markets])
     reporter = Reporter(agents.oracle, desks, chain.account(REPORTER).address, seconds)
     cast = Cast(oracle=reporter, keepers=keepers, crowds=crowds, lists=lists, batchers=batchers)
     hours = scenario.fund.sweep_hours
@@ -311,7 +311,7 @@ def _keepers(scenario: Scenario, protocol: Protocol) -> tuple[list[Desked], list
     return keepers, contracts
 
 
-def _rewards(market: Market) -> Rewards:
+def rewards_of(market: Market) -> Rewards:
     """What keepers expect of a market's rules."""
     rules = market.liquidation
     return Rewards(
@@ -349,8 +349,8 @@ def _listing(scenario: Scenario, market: int, book: ListBook | None) -> Listing 
     return Listing(ListRules(least, scenario.clock.seconds_per_block), book.steps)
 
 
-def make_desk(scenario: Scenario, protocol: Protocol, market: int = 0) -> Desk:
-    """The desk of a market."""
+def make_desk(scenario: Scenario, protocol: Protocol, market: int = 0, bank: str | None = None) -> Desk:
+    """The desk of a market. `bank` pays for deposits; the account of that number if left out."""
     terms = scenario.markets[market]
     grid = Grid(
         tick=terms.tick,
@@ -371,5 +371,5 @@ def make_desk(scenario: Scenario, protocol: Protocol, market: int = 0) -> Desk:
         book=pair(protocol.books[market]),
         liquidator=pair(protocol.liquidator),
         oracle=pair(protocol.oracle),
-        bank=protocol.chain.account(BANK).address,
+        bank=bank or protocol.chain.account(BANK).address,
     )

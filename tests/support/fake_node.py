@@ -51,9 +51,10 @@ class _Creation:
 
 
 class FakeNode:
-    """`transport` is what a `Node` sends its requests through. With `automine` each transaction is a block.
-    `asked` counts requests by method; `down` lets all of them fail, `failing` those of one method, with the
-    node's words; `base_fee` is what it says (gas is free); `widest` the most blocks of a range of logs."""
+    """`transport` is what a `Node` sends its requests through. With `automine` each transaction is a block;
+    while `holding`, what is sent stays out of blocks. `asked` counts requests by method; `down` lets all of
+    them fail, `failing` those of one method, with the node's words. `base_fee` is what it says (gas is free),
+    `widest` the most blocks of a range of logs."""
 
     def __init__(self, start: int = START) -> None:
         self.chain = _Recorded(start)
@@ -65,6 +66,8 @@ class FakeNode:
         self.asked: dict[str, int] = {}
         self._fork = 0
         self._forks: dict[int, int] = {}
+        self.holding = False
+        self._held: dict[tuple[str, int], tuple[str, Tx]] = {}
         self._sent: dict[str, int] = {}
         self._created: dict[str, int] = {}
         self._snapshots: dict[int, Any] = {}
@@ -87,6 +90,18 @@ class FakeNode:
         number = self.chain.block_number
         self._snapshots[number] = self.chain.snapshot()
         self._forks[number] = self._fork
+
+    def release(self) -> None:
+        """Let what was held wait for the next block."""
+        self.holding = False
+        for found, tx in self._held.values():
+            self._sent[found] = self.chain.submit(tx)
+        self._held.clear()
+
+    def begin_anew(self) -> None:
+        """Forget what waits, as a node that is started again."""
+        self._held.clear()
+        self.chain.drop(lambda tx: tx.nonce is not None)
 
     def forget(self, blocks: int) -> None:
         """Its last blocks have never been; those that follow have other hashes."""
@@ -195,7 +210,8 @@ class FakeNode:
         nonce, tip, most = fields["nonce"], fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]
         if nonce < self.chain.nonce(sender):
             raise ValueError("nonce too low")
-        for other in self.chain.pending(sender):
+        held = [tx for (holder, _), (_, tx) in self._held.items() if holder == sender]
+        for other in [*self.chain.pending(sender), *held]:
             if other.nonce == nonce and (10 * tip < 11 * other.tip or 10 * most < 11 * (other.max_fee or 0)):
                 raise ValueError("replacement transaction underpriced")
         to = "0x" + bytes(fields.get("to") or b"").hex()
@@ -205,6 +221,9 @@ class FakeNode:
             self._created[found] = self.chain.seal().number
             return found
         tx = Tx(sender, to, bytes(fields["data"]), fields["gas"], tip, most, nonce=nonce)
+        if self.holding:
+            self._held[sender, nonce] = (found, tx)
+            return found
         self._sent[found] = self.chain.submit(tx)
         if self.automine:
             self.mine()
@@ -212,6 +231,7 @@ class FakeNode:
 
     def _eth_getTransactionByHash(self, found: str) -> Any:
         waits = any(tx.id == self._sent.get(found) for tx in self.chain.queued)
+        waits = waits or any(found == other for other, _ in self._held.values())
         return {"hash": found} if waits or self._eth_getTransactionReceipt(found) else None
 
     def _eth_getTransactionReceipt(self, found: str) -> Any:

@@ -1,0 +1,56 @@
+"""`ape run keeper`: a liquidation and deleveraging bot on the connected network; one line of JSON an event.
+
+ape run keeper --network http://127.0.0.1:8545 --strategy profit --account ALIAS
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from ape.cli import ConnectedProviderCommand
+
+
+@click.command(cls=ConnectedProviderCommand)
+@click.option("--strategy", default="profit", help="greedy, racer, alternate, profit or batch.")
+@click.option("--account", "alias", default=None, help="Who sends: an alias of ape, or perpsim:N.")
+@click.option("--deployment", type=click.Path(path_type=Path), default=None, help="Deployment file.")
+@click.option("--min-profit", default=0.0, help="Quote units that a transaction must promise after gas.")
+@click.option("--coin-price", default=0.0, help="Quote units of one native coin; 0: gas counts for nothing.")
+@click.option("--poll", default=1.0, help="Seconds between looks at the node.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent, send nothing.")
+@click.option("--once", is_flag=True, help="One look, then end.")
+def cli(
+    provider: Any,
+    strategy: str,
+    alias: str | None,
+    deployment: Path | None,
+    min_profit: float,
+    coin_price: float,
+    poll: float,
+    dry_run: bool,
+    once: bool,
+) -> None:
+    """Liquidate whoever is under water."""
+    # ape takes the project off the path once it has read the script
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from perpsim.devnet.ape_network import file_of, node_of, signer_of
+    from perpsim.devnet.bots import run_keeper
+    from perpsim.errors import UserError
+
+    try:
+        run_keeper(
+            node_of(provider),
+            signer_of(provider, alias),
+            file_of(provider, deployment),
+            strategy=strategy,
+            min_profit=min_profit,
+            coin_price=coin_price,
+            poll=poll,
+            dry_run=dry_run,
+            once=once,
+        )
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
