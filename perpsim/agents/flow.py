@@ -47,7 +47,7 @@ class MomentumTraders:
         """Each looks at the market with probability `activity`."""
         view = views[self.config.market]
         config = self.config
-        awake = np.flatnonzero(rng.random(len(self.members)) < config.activity)
+        awake = (rng.random(len(self.members)) < config.activity).nonzero()[0]
         if not awake.size:
             return []
         signal = view.returned(config.lag_blocks, config.window_blocks)
@@ -75,7 +75,7 @@ class NoiseTraders:
         """Each trades with probability `activity`."""
         view = views[self.config.market]
         config = self.config
-        awake = np.flatnonzero(rng.random(len(self.members)) < config.activity)
+        awake = (rng.random(len(self.members)) < config.activity).nonzero()[0]
         if not awake.size:
             return []
         txs: list[Tx] = []

@@ -45,7 +45,7 @@ class MarketMakers:
         moved = np.abs(reference - self._quoted) > config.requote * stress**config.spread_power * self._quoted
         stale = view.block - self._quoted_block >= self._patience
         changed = np.abs(stock - self._quoted_stock) > 0.25 * config.depth
-        wants = np.flatnonzero((members.ids > 0) & (moved | stale | changed))
+        wants = ((members.ids > 0) & (moved | stale | changed)).nonzero()[0]
         if not wants.size:
             return []
         txs: list[Tx] = []

@@ -61,7 +61,9 @@ class LeveragedTraders:
         adds = rng.random(count) < config.add_margin_share
         # Those who cut or add, and the leverage at which they do so; the others let it come.
         self._elastic: IntArray = np.flatnonzero(self._cuts | adds)
-        self._stretch: FloatArray = 1.6 * self.leverage[self._elastic]
+        self._stretch: FloatArray = 1.6 * self.leverage
+        # The same for those of them who have a position, out of reach for the others.
+        self._stretched: FloatArray = np.full(self._elastic.size, _UNREACHED)
         self._attention: FloatArray = rng.uniform(0.02, 0.2, count)
         self._reserve: FloatArray = self.stake * rng.uniform(0.5, 2.0, count)
         self._stage: IntArray = np.full(count, ABSENT, dtype=np.int64)
@@ -128,6 +130,8 @@ class LeveragedTraders:
         self._open = np.flatnonzero(self._stage == OPEN)
         self._aim(opened)
         self._stop_at[gone], self._take_at[gone] = -np.inf, np.inf
+        standing = self._stage[self._elastic] == OPEN
+        self._stretched = np.where(standing, self._stretch[self._elastic], _UNREACHED)
         config = self.config
         for row, (wait, stay, side) in zip(gone.tolist(), rng.random((gone.size, 3)).tolist()):
             if stay >= config.return_share:
@@ -233,12 +237,10 @@ class LeveragedTraders:
 
     def _strained(self, equity: FloatArray, view: View) -> IntArray:
         """Those who cut or add at the leverage that their positions have now."""
-        rows = self._elastic
-        size, own = np.abs(view.size.take(self.members.ids.take(rows))), equity.take(rows)
-        found = rows[(size * view.mark > self._stretch * own).nonzero()[0]]
-        if found.size:
-            found = found[(equity[found] > 0) & (self._stage[found] == OPEN)]
-        return self._idle(found, view)
+        own = equity.take(self._elastic)
+        held = np.abs(view.size.take(self.members.ids.take(self._elastic)))
+        over = (held * view.mark > self._stretched * own).nonzero()[0]
+        return self._idle(self._elastic[over[own[over] > 0]], view) if over.size else _NOBODY
 
     def _idle(self, rows: IntArray, view: View) -> IntArray:
         """Those of some rows who are not waiting for an order of theirs."""

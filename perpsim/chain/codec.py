@@ -330,25 +330,28 @@ class Event:
         self.topic0 = keccak(self.signature.encode())
         self.record = record(self.name, self.names)
         w = _Writer()
-        topic = 0 if entry.get("anonymous") else 1
+        topics = [] if entry.get("anonymous") else ["_"]
         plain = [t for t, indexed in zip(self.types, self.indexed) if not indexed]
         statements, heads, size = w.decode_heads(plain)
         in_data = iter(heads)
         parts: list[str] = []
         for t, indexed in zip(self.types, self.indexed):
             if indexed:
+                topic = f"p{len(topics)}"
                 whole = t.dynamic or t.kind in ("array", "tuple")
-                parts.append(f"p[{topic}]" if whole else w.decode(t, [f"p[{topic}]"]))
-                topic += 1
+                parts.append(topic if whole else w.decode(t, [topic]))
+                topics.append(topic)
             else:
                 parts.append(next(in_data))
-        w.scope.update(_short_data=_short_data, _record=self.record)
-        values = "(" + "".join(p + ", " for p in parts) + ")"
+        w.scope.update(_short_data=_short_data, _record=self.record, _short=(ValueError, struct.error))
         source = [
             "def decode(p, d):",
-            f"    if len(d) < {size} or len(p) != {topic}: _short_data({self.name!r}, {size}, d)",
-            *(f"    {statement}" for statement in statements),
-            f"    return _new(_record, {values})",
+            "    try:",
+            f"        [{', '.join(topics)}] = p",
+            *(f"        {statement}" for statement in statements),
+            "    except _short:",
+            f"        _short_data({self.name!r}, {size}, d)",
+            f"    return _new(_record, ({''.join(part + ', ' for part in parts)}))",
         ]
         self.decode: Callable[[Sequence[bytes], bytes], Any] = w.compile("decode", source)
 

@@ -193,14 +193,14 @@ class RevmChain(EmbeddedChain):
 
     def _receipt(self, tx: Tx, output: bytes, result: Any, number: int, index: int, to: str) -> Receipt:
         logs: list[Log] = []
-        for log in result.logs:
+        for position, log in enumerate(result.logs):
             address = log.address
             lower = self._lower.get(address)
             if lower is None:
                 lower = self._lower[address] = address.lower()
             topics, data = log.data
             # three times as fast as the constructor, and nothing is made as often
-            logs.append(_new(Log, (lower, topics, data, number, index, len(logs))))
+            logs.append(_new(Log, (lower, topics, data, number, index, position)))
         return Receipt(1, result.gas_used, output, logs, tx.id, number, index, tx.sender, to)
 
     # --------------------------------------------------------------------------------------- memory

@@ -154,7 +154,9 @@ class KeeperBook:
 
     def included(self, receipt: Receipt, time: int) -> None:
         """A receipt whose events have been handed out."""
-        now, self._now = self._now, _Transaction()
+        now = self._now
+        if now.won or now.reward:
+            self._now = _Transaction()
         keeper = self._keepers.by_address.get(receipt.sender)
         if keeper is None:
             return

@@ -43,7 +43,7 @@ class Rules:
 
     def margin(self, notional: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Maintenance margin of each notional, and the rate of its tier."""
-        tier = np.searchsorted(self._limits, notional, side="left")
+        tier = self._limits.searchsorted(notional, side="left")
         rate = self._rates[tier]
         return notional * rate - self._deductions[tier], rate
 
@@ -63,7 +63,7 @@ class Rules:
     def reward(self, notional: FloatArray) -> FloatArray:
         """What the keeper earns by closing `notional`."""
         terms = self.terms
-        earned = np.clip(terms.reward * notional, terms.reward_min, terms.reward_max)
+        earned = np.minimum(np.maximum(terms.reward * notional, terms.reward_min), terms.reward_max)
         return np.minimum(earned, terms.penalty * notional)
 
 
@@ -74,6 +74,7 @@ class Ladder:
     def __init__(self, prices: FloatArray, sizes: FloatArray) -> None:
         order = np.argsort(-prices, kind="stable")
         self._prices = prices[order]
+        self._falling = -self._prices
         self._sizes = np.concatenate(([0.0], np.cumsum(sizes[order])))
         self._worth = np.concatenate(([0.0], np.cumsum(sizes[order] * self._prices)))
 
@@ -87,11 +88,12 @@ class Ladder:
         """The same ladder with all prices multiplied."""
         other = object.__new__(Ladder)
         other._prices, other._sizes, other._worth = self._prices * factor, self._sizes, self._worth * factor
+        other._falling = self._falling * factor
         return other
 
     def down_to(self, limits: FloatArray) -> FloatArray:
         """Size at `limits` or better."""
-        found: FloatArray = self._sizes[np.searchsorted(-self._prices, -limits, side="right")]
+        found: FloatArray = self._sizes[self._falling.searchsorted(-limits, side="right")]
         return found
 
     def worth(self, size: FloatArray) -> FloatArray:
@@ -122,7 +124,7 @@ class Exposure:
     def below(self, move: float) -> IntArray:
         """Columns of the accounts that a move puts under their maintenance margin."""
         equity, maintenance = self.at(move)
-        return np.flatnonzero(equity < maintenance)
+        return (equity < maintenance).nonzero()[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ class _Run:
         equity, before = self.equity.copy(), self.closed
         for market, (margin, rate) in enumerate(margins):
             for number, side in enumerate((1, -1)):
-                rows = np.flatnonzero(under & (self.sizes[market] * side > 0))
+                rows = (under & (self.sizes[market] * side > 0)).nonzero()[0]
                 if rows.size:
                     share = equity[rows] * margin[rows] / maintenance[rows]
                     self._close(market, number, rows, share, equity[rows], maintenance[rows], rate[rows])
@@ -210,18 +212,21 @@ class _Run:
         free, nearest = mark - terms.max_slippage * abs(mark), max(mark, index)
         covered = nearest - terms.cover_slippage * abs(nearest)
         bankrupt = mark - share / size
-        order = np.argsort(-bankrupt, kind="stable")
+        limits = np.minimum(np.maximum(bankrupt, free), covered)
+        start, reach = self.taken[market, number], ladder.down_to(limits)
+        if reach.max() <= start:
+            # Others have taken all that is good enough for anybody.
+            return
+        # The worse off, the nearer the limit: so the reach never shrinks, and one pass serves all in turn.
+        order = (-bankrupt).argsort(kind="stable")
         rows, bankrupt = rows[order], bankrupt[order]
         wanted = rule.closable(size, abs(mark), equity, maintenance, rate)[order]
-        # The worse off, the nearer the limit: so the reach never shrinks, and one pass serves all in turn.
-        start = self.taken[market, number]
-        limits = np.minimum(np.maximum(bankrupt, free), covered)
-        reach = np.maximum(ladder.down_to(limits), start)
+        reach = np.maximum(reach[order], start)
         total = start + np.cumsum(wanted)
         end = total + np.minimum(np.minimum.accumulate(reach - total), 0.0)
         begin = np.concatenate(([start], end[:-1]))
         self.taken[market, number] = end[-1]
-        own = np.clip(ladder.down_to(bankrupt), begin, end)
+        own = np.minimum(np.maximum(ladder.down_to(bankrupt), begin), end)
         worth = ladder.worth(np.array((begin, own, end)))
         good, bad = worth[1] - worth[0], worth[2] - worth[1]
         surplus = np.maximum(good - bankrupt * (own - begin), 0.0)
