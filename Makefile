@@ -50,7 +50,7 @@ test: setup ## all tests
 	@$(RUN) ape test $(ARGS)
 
 browser-test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
-browser-test: setup ## the report in headless Chromium: drawn, sorted, zoomed, on a phone, on paper
+browser-test: setup ## reports and live page in headless Chromium; with anvil on PATH (or ANVIL=...) on a real node
 	@$(VENV)/bin/python tests/browser/chromium.py
 	@$(RUN) ape test tests/browser $(ARGS)
 

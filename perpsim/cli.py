@@ -201,20 +201,23 @@ def adl(folder: Path, account: int | None) -> None:
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", required=False)
+@click.option("--rpc", metavar="URL", help="A node, instead of a run folder.")
+@click.option(
+    "--deployment",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --rpc: the file that `ape run deploy` wrote.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
     "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
-def serve(folder: Path, host: str, port: int) -> None:
-    """Show the run in DIR block by block on a local web page, until Ctrl-C."""
-    from perpsim.serve.folder import RunHistory
-    from perpsim.serve.server import serve as serve_page
+def serve(folder: Path | None, rpc: str | None, deployment: Path | None, host: str, port: int) -> None:
+    """Show the run in DIR block by block on a local web page, or an exchange on a node as it goes on."""
+    from perpsim.serve.command import show
 
-    def ready(url: str) -> None:
-        click.echo(f"{folder}: {url} (Ctrl-C ends it)")
-
-    serve_page(RunHistory(folder), host, port, ready)
+    show(folder, rpc, deployment, host, port, click.echo)
 
 
 @contextmanager

@@ -23,6 +23,8 @@ KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 FILES = ("page.html", "page.css", "page.js", "chart.js", "parts.js")
 #: moments a second while a run is played, and blocks a second that may be asked for
 MOMENTS, FASTEST = 5, 5_000
+# Seconds between two looks whether there is something new, and after which something is sent anyway.
+GLANCE, SILENCE = 0.1, 10.0
 
 
 class Source(Protocol):
@@ -35,6 +37,10 @@ class Source(Protocol):
     @property
     def last(self) -> int:
         """The last block there is."""
+
+    @property
+    def version(self) -> int:
+        """Another one as soon as there is something new to show."""
 
     def about(self) -> dict[str, Any]:
         """What the page is told once."""
@@ -77,6 +83,9 @@ def application(source: Source, hosts: tuple[str, ...] = ()) -> Starlette:
         start = _block(request, source)
         return StreamingResponse(_played(source, start, speed), media_type="text/event-stream")
 
+    async def live(request: Request) -> Response:
+        return StreamingResponse(_followed(source), media_type="text/event-stream")
+
     found = Starlette(
         routes=[
             Route("/", _file("page.html")),
@@ -86,6 +95,7 @@ def application(source: Source, hosts: tuple[str, ...] = ()) -> Starlette:
             Route("/api/series", series),
             Route("/api/frame", frame),
             Route("/api/play", play),
+            Route("/api/live", live),
             Route("/fund.csv", fund),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],
@@ -105,6 +115,22 @@ async def _played(source: Source, start: int, speed: int) -> AsyncIterator[str]:
         yield sent("frame", found)
         await asyncio.sleep(max(0.0, pause - (asyncio.get_running_loop().time() - began)))
     yield sent("end", {})
+
+
+async def _followed(source: Source) -> AsyncIterator[str]:
+    """The newest moment as a server-sent event, and again whenever there is something new."""
+    shown, quiet = -1, 0.0
+    while True:
+        version = source.version
+        if version != shown:
+            yield sent("frame", await run_in_threadpool(source.frame, source.last))
+            shown, quiet = version, 0.0
+        elif quiet >= SILENCE:
+            # Whoever has gone away is noticed when something is sent.
+            yield ": still here\n\n"
+            quiet = 0.0
+        await asyncio.sleep(GLANCE)
+        quiet += GLANCE
 
 
 def sent(name: str, data: Any) -> str:

@@ -94,6 +94,11 @@ class RunHistory:
         return self.blocks[-1]
 
     @property
+    def version(self) -> int:
+        """A finished run does not change."""
+        return 0
+
+    @property
     def unit(self) -> str:
         """What amounts are counted in."""
         return str(lookup(self._summary, "parameters.collateral.symbol") or "USD")

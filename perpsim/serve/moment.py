@@ -33,22 +33,22 @@ class Sign:
 
 @dataclass(frozen=True)
 class Keeper:
-    """A row of the keepers' league. Calls by how they ended, money in quote units."""
+    """A row of the keepers' league. Calls by how they ended, money in quote units; None: nobody knows."""
 
     account: int
     name: str
     strategy: str
     won: int
-    lost: int
+    lost: int | None
     vain: int
-    reverted: int
+    reverted: int | None
     reward: float
-    cost: float
+    cost: float | None
 
     @property
     def profit(self) -> float:
-        """What is left of the rewards after gas."""
-        return self.reward - self.cost
+        """What is left of the rewards after gas, as far as that is known."""
+        return self.reward - (self.cost or 0.0)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from chromium import HOW_TO_GET_ONE, Browser, Page, find
 from click.testing import CliRunner
 from screens import DESK, DRAWN, PHONE, PROBES, Open
+from serving import Visit
 from support.run_extras import with_everything
 from support.run_folder import RunFolder
 
@@ -76,5 +77,22 @@ def opened(browser: Browser) -> Iterator[Open]:
         return page
 
     yield open_page
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """`visit(url, PHONE)`: the page with its last block shown; closed after the test."""
+    pages: list[Page] = []
+
+    def go(url: str, size: tuple[int, int] = DESK) -> Page:
+        page = browser.page(*size, touch=size == PHONE)
+        pages.append(page)
+        page.visit(url)
+        page.wait_for("document.documentElement?.dataset.ready === 'yes'")
+        return page
+
+    yield go
     for page in pages:
         page.close()

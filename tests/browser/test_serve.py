@@ -4,41 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from chromium import Browser, Page
+from chromium import Page
 from screens import DESK, PHONE
+from serving import Visit, served, told
 
 SHOWN = "Number(document.documentElement?.dataset.block ?? -1)"
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
-
-Visit = Callable[..., Page]
-
-
-@contextmanager
-def served(folder: Path, port: int = 0) -> Iterator[str]:
-    """The URL of a server of a run; it must end well on Ctrl-C."""
-    command = [sys.executable, "-m", "perpsim.cli", "serve", str(folder), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout and process.stderr
-        line = process.stdout.readline()
-        assert line.endswith("/ (Ctrl-C ends it)\n"), line + process.stderr.read()
-        yield line.split()[-4]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
-        assert process.stderr.read() == ""
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -53,34 +30,11 @@ def url(folder: Path) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    """`visit(url, PHONE)`: the page with its last block shown; closed after the test."""
-    pages: list[Page] = []
-
-    def go(url: str, size: tuple[int, int] = DESK) -> Page:
-        page = browser.page(*size, touch=size == PHONE)
-        pages.append(page)
-        page.visit(url)
-        page.wait_for("document.documentElement?.dataset.ready === 'yes'")
-        return page
-
-    yield go
-    for page in pages:
-        page.close()
-
-
 def seek(page: Page, block: int) -> None:
     """Move the slider there."""
     page.evaluate(f"document.getElementById('slider').value = {block}")
     page.evaluate("document.getElementById('slider').dispatchEvent(new Event('input'))")
     page.wait_for(f"{SHOWN} === {block}")
-
-
-def told(page: Page, place: str) -> str:
-    """The text of an element."""
-    found: str = page.evaluate(f"document.querySelector({json.dumps(place)}).innerText")
-    return found
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -170,7 +124,7 @@ def test_the_page_survives_its_server(folder: Path, visit: Visit) -> None:
     page.wait_for("!document.getElementById('trouble').hidden")
     assert "does not answer" in told(page, "#trouble")
     assert told(page, "#block") == "block 50 of 199"
-    with served(folder, port):
+    with served(folder, port=port):
         page.wait_for("document.getElementById('trouble').hidden")
         assert told(page, "#block") == "block 50 of 199"
         seek(page, 60)

@@ -2,6 +2,7 @@ import { Chart } from "/chart.js";
 import { account, brief, clock, fill, make, moment, money, NOTHING, number, percent, price, say, table, times } from "/parts.js";
 
 const byId = (id) => document.getElementById(id);
+const MANY = 3000; // points of a line before it is thinned out again
 const AGAIN = 2000; // milliseconds until a server that has gone away is tried again
 
 const POLICIES = { index: "by index", "queue-bitmex": "queue (BitMEX)", "queue-binance": "queue (Binance)",
@@ -34,7 +35,6 @@ function badge(text, kind) {
 }
 
 function trouble(text) {
-  lost = Boolean(text);
   byId("trouble").hidden = !text;
   say("trouble", text);
 }
@@ -43,6 +43,7 @@ function trouble(text) {
 async function reconnect() {
   if (lost) return;
   stop();
+  lost = true;
   trouble("The server does not answer; trying again. What is shown is the last that it said.");
   badge("disconnected", "bad");
   while (lost) {
@@ -67,7 +68,7 @@ function drawCharts() {
   chart("Price", [{ name: "mark", key: "mark", colour: BLUE }, { name: "index", key: "index", colour: ORANGE, dash: "4 3" }], price, number);
   chart("Insurance fund", [{ name: "balance", key: "fund", colour: BLUE }], money, brief, true);
   chart("Open interest", [{ name: "of one side", key: "open_interest", colour: BLUE }], number, brief, true);
-  chart("Leverage of leveraged traders", [{ name: "mean", key: "leverage", colour: BLUE }], times, times, true);
+  chart(about.live ? "Leverage of who holds positions" : "Leverage of leveraged traders", [{ name: "mean", key: "leverage", colour: BLUE }], times, times, true);
   chart("Depth of the book near the mid", [{ name: "bids", key: "bid_depth", colour: GREEN }, { name: "asks", key: "ask_depth", colour: RED }], money, brief, true);
   chart("Funding for eight hours", [{ name: "rate", key: "funding", colour: BLUE }], rate, (value) => `${number(Number((value * 100).toPrecision(3)))} %`);
   setCharts();
@@ -87,7 +88,7 @@ function tiles(frame, one) {
   const all = [
     ["Mark", price(one.mark), `index ${price(one.index)}`],
     ["Open interest", money(one.open_notional), `${number(one.open_interest)} ${one.symbol}`],
-    ["Leverage", times(one.leverage), "of leveraged traders"],
+    ["Leverage", times(one.leverage), about.live ? "of who holds positions" : "of leveraged traders"],
     ["Funding, 8 hours", rate(one.funding), one.funding > 0 ? "longs pay shorts" : one.funding < 0 ? "shorts pay longs" : ""],
     ["Insurance fund", money(frame.fund.balance), frame.fund.initial ? `${percent(frame.fund.balance / frame.fund.initial, 1)} of the first filling` : ""],
     ["Liquidations", number(frame.liquidations.count), `${money(frame.liquidations.notional)} closed`],
@@ -223,10 +224,55 @@ function show(frame) {
     sign.since === null ? "" : `since ${moment(sign.since)}`]), "Nothing was watched.");
   list("checks", frame.checks.map((check) => [check.holds, check.holds ? "holds" : "BROKEN", check.rule, check.found]), "");
   for (const chart of charts) chart.at(frame.time, { ...one, fund: frame.fund.balance });
+  if (about.live) follow(frame);
   const slider = byId("slider");
   if (document.activeElement !== slider || stream) slider.value = frame.block;
   slider.setAttribute("aria-valuetext", `block ${frame.block}, ${moment(frame.time)}`);
   document.documentElement.dataset.block = frame.block;
+}
+
+// ---- live
+
+let renewing = false;
+
+/** The lines go on with each new block; they are fetched anew when the chain has gone back or they are long. */
+function follow(frame) {
+  trouble(frame.node.answers ? "" : `${frame.node.words}. Trying again; what is shown is the last that was seen.`);
+  badge(frame.node.answers ? "live" : "node away", frame.node.answers ? "good" : "bad");
+  const lines = [[series.fund, frame.fund.balance]];
+  frame.markets.forEach((one, at) => {
+    for (const [key, line] of Object.entries(series.markets[at])) lines.push([line, one[key] ?? null]);
+  });
+  const last = series.fund.t.at(-1);
+  if (frame.time < last || series.fund.t.length > MANY) renew();
+  else if (frame.time > last || last === undefined) {
+    for (const [line, value] of lines) {
+      line.t.push(frame.time);
+      line.y.push(value);
+    }
+    if (last === undefined) about.start = frame.time;
+  }
+  about.end = Math.max(frame.time, about.start + 60);
+  setCharts();
+}
+
+async function renew() {
+  if (renewing) return;
+  renewing = true;
+  try {
+    [about, series] = await Promise.all([get("/api/about"), get("/api/series")]);
+    setCharts();
+  } catch {
+    // the stream says it, too
+  } finally {
+    renewing = false;
+  }
+}
+
+function listen() {
+  stream = new EventSource("/api/live");
+  stream.addEventListener("frame", (event) => show(JSON.parse(event.data)));
+  stream.addEventListener("error", () => reconnect());
 }
 
 // ---- replay
@@ -314,10 +360,13 @@ async function start(block) {
   drawCharts();
   choices();
   controls();
-  const first = await get(`/api/frame?block=${Math.min(Math.max(block ?? about.last, about.first), about.last)}`);
+  const wanted = Math.min(Math.max(block ?? about.last, about.first), about.last);
+  const first = await get(about.live ? "/api/frame" : `/api/frame?block=${wanted}`);
+  lost = false;
   trouble("");
-  show(first);
   stop();
+  show(first);
+  if (about.live) listen();
   document.documentElement.dataset.ready = "yes";
 }
 
