@@ -18,7 +18,7 @@ _OWN = "perpsim:"
 
 def node_of(provider: Any, patience: float = 0.0) -> Node:
     """The node behind ape's provider: over http where it has a URL, else through ape."""
-    url = str(getattr(provider.web3.provider, "endpoint_uri", "") or "")
+    url = str(getattr(provider, "http_uri", None) or getattr(provider, "uri", None) or "")
     if url.startswith("http"):
         return Node(url, http(url, 20), patience=patience)
     return Node(network_of(provider), _through(provider.web3), patience=patience)
@@ -62,7 +62,8 @@ def _through(web3: Any) -> Transport:
         try:
             return {"result": _as_json(web3.manager.request_blocking(method, params))}
         except Exception as error:
-            return {"error": {"message": one_line(error)}}
+            answer = getattr(error, "rpc_response", None)
+            return answer if isinstance(answer, dict) else {"error": {"message": one_line(error)}}
 
     return send
 

@@ -20,6 +20,8 @@ from perpsim.devnet.wallet import Signer
 MINING_TIMEOUT = 180
 #: room over the estimated gas, percent: state may change until the transaction runs
 _ROOM = 130
+# How often a transaction is sent when its number or its bid does not do.
+_TRIES = 4
 # What a sender needs at the least, and what it gets where the node gives it away (wei).
 _LEAST, _GIFT = 10**17, 10**20
 
@@ -162,7 +164,6 @@ class LiveChain(Chain):
             return Receipt(0, 0, revert.data, [], 0, 0, 0, sender, to, "" if revert.data else revert.reason)
         tip, most = self.usual_bid()
         fields = {
-            "nonce": self.nonce(sender),
             "to": to,
             "data": data,
             "value": value,
@@ -170,11 +171,32 @@ class LiveChain(Chain):
             "maxFeePerGas": most,
             "maxPriorityFeePerGas": tip,
         }
-        sent = self.node.ask("eth_sendRawTransaction", "0x" + self.sign(fields).hex())
+        sent = self._submit(fields)
         entry = self._wait(sent)
         receipt = receipt_of(entry)
         self.gas_used += receipt.gas_used
         return receipt
+
+    def _submit(self, fields: dict[str, Any]) -> str:
+        """Send with the next number; again where somebody else has just used it, or bids too little."""
+        address = self.account(0).address
+        for left in reversed(range(_TRIES)):
+            raw = self.sign({**fields, "nonce": self.nonce(address)})
+            try:
+                return str(self.node.ask("eth_sendRawTransaction", "0x" + raw.hex()))
+            except Refusal as refusal:
+                words = refusal.words.lower()
+                if "insufficient funds" in words:
+                    raise EngineError(
+                        f"account {address} has not enough native coin to pay for gas"
+                    ) from None
+                if ("nonce" not in words and "underpriced" not in words) or not left:
+                    raise
+                if "underpriced" in words:
+                    for name in ("maxFeePerGas", "maxPriorityFeePerGas"):
+                        fields[name] = fields[name] * 9 // 8 + 1
+            self._sleep(0.2)
+        raise AssertionError("unreachable")
 
     def _wait(self, transaction: str) -> dict[str, Any]:
         waited = 0.0

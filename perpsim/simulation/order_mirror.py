@@ -74,6 +74,15 @@ class OrderMirror:
         slot = self._slot.get(order)
         return 0 if slot is None else self._left[slot]
 
+    def of(self, account: int) -> list[tuple[int, bool, float, int]]:
+        """Live orders of an account: number, whether it buys, price (quote units), what is left (WAD)."""
+        slots = self._slot.items()
+        return [
+            (order, bool(self.sizes[slot] > 0), float(self.prices[slot]), self._left[slot])
+            for order, slot in slots
+            if self.accounts[slot] == account
+        ]
+
     def levels(self, is_buy: bool, count: int) -> list[tuple[float, int]]:
         """Price (quote units) and total size (WAD) of the best `count` levels of a side."""
         live = self.sizes[: len(self._left)]

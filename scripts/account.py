@@ -1,0 +1,99 @@
+"""`ape run account`: show an account, pay in and out.
+
+ape run account show 12 --network http://127.0.0.1:8545
+ape run account deposit 1000 --network http://127.0.0.1:8545 --account ALIAS
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from ape.cli import ConnectedProviderCommand
+
+_FILE = click.option("--deployment", type=click.Path(path_type=Path), default=None, help="Deployment file.")
+_WHO = click.option("--account", "alias", default=None, help="Who sends: an alias of ape, or perpsim:N.")
+
+
+@click.group()
+def cli() -> None:
+    """Show an account; deposit and withdraw."""
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("who")
+@_FILE
+def show(provider: Any, who: str, deployment: Path | None) -> None:
+    """WHO: number of an account, or address of its owner."""
+    _show(provider, deployment, lambda by_hand, mirror: by_hand.account_lines(mirror, who))
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("amount")
+@_WHO
+@_FILE
+def deposit(provider: Any, amount: str, alias: str | None, deployment: Path | None) -> None:
+    """Pay AMOUNT in; a faucet token comes for nothing."""
+    _as_customer(
+        provider,
+        alias,
+        deployment,
+        lambda customer: [f"account {customer.deposit(amount)}: {amount} paid in"],
+    )
+
+
+@cli.command(cls=ConnectedProviderCommand)
+@click.argument("amount")
+@_WHO
+@_FILE
+def withdraw(provider: Any, amount: str, alias: str | None, deployment: Path | None) -> None:
+    """Take AMOUNT out."""
+
+    def do(customer: Any) -> list[str]:
+        customer.withdraw(amount)
+        return [f"{amount} paid out"]
+
+    _as_customer(provider, alias, deployment, do)
+
+
+def _as_customer(provider: Any, alias: str | None, deployment: Path | None, do: Callable[[Any], Any]) -> None:
+    """What a customer does; mistakes are one line."""
+    # ape takes the project off the path once it has read the script
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from perpsim.devnet.ape_network import file_of, node_of, signer_of
+    from perpsim.devnet.by_hand import Customer
+    from perpsim.devnet.deployment import attached
+    from perpsim.devnet.live_chain import LiveChain
+    from perpsim.errors import UserError
+
+    node = node_of(provider)
+    try:
+        found, _ = attached(node, file_of(provider, deployment))
+        for line in do(Customer(found, LiveChain(node, signer_of(provider, alias)))):
+            click.echo(line)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _show(provider: Any, deployment: Path | None, lines: Callable[[Any, Any], Any]) -> None:
+    """What the log says; mistakes are one line."""
+    # ape takes the project off the path once it has read the script
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from perpsim.devnet import by_hand
+    from perpsim.devnet.ape_network import file_of, node_of
+    from perpsim.devnet.deployment import attached
+    from perpsim.devnet.mirror import Mirror
+    from perpsim.errors import UserError
+
+    node, path = node_of(provider), file_of(provider, deployment)
+    try:
+        found, _ = attached(node, path)
+        mirror = Mirror(found, node, path.with_suffix(".log.jsonl"))
+        mirror.follow()
+        for line in lines(by_hand, mirror):
+            click.echo(line)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
