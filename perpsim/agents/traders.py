@@ -61,9 +61,12 @@ class LeveragedTraders:
         adds = rng.random(count) < config.add_margin_share
         # Those who cut or add, and the leverage at which they do so; the others let it come.
         self._elastic: IntArray = np.flatnonzero(self._cuts | adds)
-        self._stretch: FloatArray = 1.6 * self.leverage
-        # The same for those of them who have a position, out of reach for the others.
-        self._stretched: FloatArray = np.full(self._elastic.size, _UNREACHED)
+        self._stretch: FloatArray = np.where(self._cuts | adds, 1.6 * self.leverage, _UNREACHED)
+        # The same for those of them who have a position, out of reach for the others. At the end a place for
+        # all who neither cut nor add.
+        self._stretched: FloatArray = np.full(self._elastic.size + 1, _UNREACHED)
+        self._place: IntArray = np.full(count, self._elastic.size, dtype=np.int64)
+        self._place[self._elastic] = np.arange(self._elastic.size)
         self._attention: FloatArray = rng.uniform(0.02, 0.2, count)
         self._reserve: FloatArray = self.stake * rng.uniform(0.5, 2.0, count)
         self._stage: IntArray = np.full(count, ABSENT, dtype=np.int64)
@@ -74,9 +77,9 @@ class LeveragedTraders:
         self._leaving: list[int] = []
         self._asked = -1
         self._calendar: dict[int, list[int]] = {}
-        # In the order in which they came.
-        self._funded: IntArray = np.zeros(0, dtype=np.int64)
-        self._open: IntArray = np.zeros(0, dtype=np.int64)
+        # In the order in which they came; and how many have a position.
+        self._funded: IntArray = _NOBODY
+        self._standing = 0
         # Who held something when that was last looked at, and whether somebody has been funded since.
         self._held: BoolArray = np.zeros(count, dtype=np.bool_)
         self._came = False
@@ -110,28 +113,30 @@ class LeveragedTraders:
         self._asked = view.block
         if arrivals:
             txs += self._arrive(rng, arrivals, view)
-        if self._open.size:
+        if self._standing:
             txs += self._manage(rng, view)
         return txs
 
     def _notice(self, rng: np.random.Generator, view: View) -> None:
         """Follow what became of orders: positions that opened, and positions that are gone."""
         held: BoolArray = self.members.of(view.size) != 0.0
-        if not self._came and not np.count_nonzero(held != self._held):
+        changed = (held != self._held).nonzero()[0]
+        if not changed.size and not self._came:
             return
         self._held, self._came = held, False
         opened = self._funded[held[self._funded]]
-        gone = self._open[~held[self._open]]
-        if not opened.size and not gone.size:
+        gone = changed[(self._stage[changed] == OPEN) & ~held[changed]]
+        self._standing += opened.size - gone.size
+        if opened.size:
+            self._stage[opened] = OPEN
+            self._funded = self._funded[self._stage[self._funded] == FUNDED]
+            self._aim(opened)
+            self._stretched[self._place[opened]] = self._stretch[opened]
+        if not gone.size:
             return
-        self._stage[opened] = OPEN
         self._stage[gone] = ABSENT
-        self._funded = self._funded[self._stage[self._funded] == FUNDED]
-        self._open = np.flatnonzero(self._stage == OPEN)
-        self._aim(opened)
         self._stop_at[gone], self._take_at[gone] = -np.inf, np.inf
-        standing = self._stage[self._elastic] == OPEN
-        self._stretched = np.where(standing, self._stretch[self._elastic], _UNREACHED)
+        self._stretched[self._place[gone]] = _UNREACHED
         config = self.config
         for row, (wait, stay, side) in zip(gone.tolist(), rng.random((gone.size, 3)).tolist()):
             if stay >= config.return_share:
@@ -208,16 +213,16 @@ class LeveragedTraders:
 
     def _manage(self, rng: np.random.Generator, view: View) -> list[Tx]:
         """Stops, profits taken, ordinary turnover, positions cut, margin added."""
-        rows, equity = self._open, self.members.of(view.equity)
+        equity = self.members.of(view.equity)
         # Stop orders of bots need no attention. Where randomness decides, it is only drawn for those whom
         # the state allows to act: most blocks, nobody.
         stopped = (equity < self._stop_at).nonzero()[0]
         content = (equity > self._take_at).nonzero()[0]
         rate = self._seconds / (3600 * self.config.turnover_hours)
-        bored = rng.binomial(rows.size, rate)
+        bored = rng.binomial(self._standing, rate)
         closing = _NOBODY
         if bored or stopped.size or content.size:
-            drawn = rows[rng.integers(0, rows.size, bored)] if bored else _NOBODY
+            drawn = self._pick(rng, bored) if bored else _NOBODY
             chosen = np.concatenate((stopped, drawn, self._awake(rng, self._idle(content, view))))
             closing = np.unique(self._idle(chosen, view))
         txs: list[Tx] = []
@@ -235,11 +240,16 @@ class LeveragedTraders:
                     txs += self._add_margin(row, float(equity[row]), size, view, draw)
         return txs
 
+    def _pick(self, rng: np.random.Generator, number: int) -> IntArray:
+        """Some of those who have a position, one perhaps more than once."""
+        standing = np.flatnonzero(self._stage == OPEN)
+        return standing[rng.integers(0, standing.size, number)]
+
     def _strained(self, equity: FloatArray, view: View) -> IntArray:
         """Those who cut or add at the leverage that their positions have now."""
         own = equity.take(self._elastic)
         held = np.abs(view.size.take(self.members.ids.take(self._elastic)))
-        over = (held * view.mark > self._stretched * own).nonzero()[0]
+        over = (held * view.mark > self._stretched[:-1] * own).nonzero()[0]
         return self._idle(self._elastic[over[own[over] > 0]], view) if over.size else _NOBODY
 
     def _idle(self, rows: IntArray, view: View) -> IntArray:
