@@ -49,7 +49,7 @@ def _fund(moment: Moment) -> Check:
     return Check(
         "The fund's balance is the sum of its flows",
         abs(flows - balance) < _CENT,
-        f"{flows:,.2f} flowed in and out, {balance:,.2f} there",
+        f"{round(flows, 2) + 0.0:,.2f} flowed in and out, {balance:,.2f} there",
     )
 
 

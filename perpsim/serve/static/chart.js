@@ -33,8 +33,8 @@ function timeTicks(start, end, count) {
 }
 
 export class Chart {
-  /** `lines`: [{ name, key, colour, dash }]; `text` writes a value, `tick` one at the axis, which begins at
-   * nothing where `zero` is true. */
+  /** `lines`: [{ name, key, colour, dash }]; `text` writes a value, `tick` one at the axis given the step to the
+   * next; the axis begins at nothing where `zero` is true. */
   constructor(place, title, lines, text, tick, zero) {
     this.lines = lines;
     this.text = text;
@@ -69,17 +69,20 @@ export class Chart {
     let low = all.reduce((a, b) => Math.min(a, b), Infinity), high = all.reduce((a, b) => Math.max(a, b), -Infinity);
     if (!(low <= high)) [low, high] = [0, 1];
     if (this.zero) low = Math.min(low, 0);
-    const room = (high - low) * 0.06 || Math.abs(high) * 0.05 || 1;
+    // What does not really move is not blown up.
+    const flat = high - low < Math.abs(high) * 1e-3;
+    const room = (flat ? Math.abs(high) * 0.1 : (high - low) * 0.06) || 1;
     high += room;
     if (!(this.zero && low === 0)) low -= room;
     const bottom = HEIGHT - BOTTOM, right = Math.max(width - RIGHT, LEFT + 10);
     this.x = (t) => LEFT + (t - start) / Math.max(end - start, 1) * (right - LEFT);
     const y = (v) => bottom - (v - low) / (high - low) * (bottom - TOP);
     const parts = [];
-    for (const value of ticks(low, high, 4)) {
+    const steps = ticks(low, high, 4);
+    for (const value of steps) {
       parts.push(draw("line", { x1: LEFT, x2: right, y1: y(value), y2: y(value), class: "grid-line" }));
       const label = draw("text", { x: right + 6, y: y(value) + 4, class: "tick" });
-      label.textContent = this.tick(value);
+      label.textContent = this.tick(value, steps[1] - steps[0]);
       parts.push(label);
     }
     const [at, step] = timeTicks(start, end, Math.max(2, Math.floor(width / 75)));

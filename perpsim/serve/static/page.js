@@ -1,5 +1,5 @@
 import { Chart } from "/chart.js";
-import { account, brief, clock, fill, make, moment, money, NOTHING, number, percent, price, say, table, times } from "/parts.js";
+import { account, brief, clock, fill, make, moment, money, name, NOTHING, number, percent, places, price, say, table, times } from "/parts.js";
 
 const byId = (id) => document.getElementById(id);
 const MANY = 3000; // points of a line before it is thinned out again
@@ -65,12 +65,12 @@ function chart(title, lines, text, tick, zero) {
 function drawCharts() {
   charts = [];
   byId("charts").replaceChildren();
-  chart("Price", [{ name: "mark", key: "mark", colour: BLUE }, { name: "index", key: "index", colour: ORANGE, dash: "4 3" }], price, number);
+  chart("Price", [{ name: "mark", key: "mark", colour: BLUE }, { name: "index", key: "index", colour: ORANGE, dash: "4 3" }], price, (value, step) => number(value, places(step)));
   chart("Insurance fund", [{ name: "balance", key: "fund", colour: BLUE }], money, brief, true);
-  chart("Open interest", [{ name: "of one side", key: "open_interest", colour: BLUE }], number, brief, true);
-  chart(about.live ? "Leverage of who holds positions" : "Leverage of leveraged traders", [{ name: "mean", key: "leverage", colour: BLUE }], times, times, true);
+  chart("Open interest", [{ name: "of one side", key: "open_interest", colour: BLUE }], (value) => number(value), brief, true);
+  chart(about.live ? "Leverage of who holds positions" : "Leverage of leveraged traders", [{ name: "mean", key: "leverage", colour: BLUE }], times, (value, step) => `${number(value, places(step))}\u00d7`, true);
   chart("Depth of the book near the mid", [{ name: "bids", key: "bid_depth", colour: GREEN }, { name: "asks", key: "ask_depth", colour: RED }], money, brief, true);
-  chart("Funding for eight hours", [{ name: "rate", key: "funding", colour: BLUE }], rate, (value) => `${number(Number((value * 100).toPrecision(3)))} %`);
+  chart("Funding for eight hours", [{ name: "rate", key: "funding", colour: BLUE }], rate, (value, step) => percent(value, places(step * 100)));
   setCharts();
 }
 
@@ -131,10 +131,10 @@ function lamps(lit) {
 
 function queue(one) {
   const { policy, longs, shorts } = one.queue;
-  const name = POLICIES[policy] || policy;
+  const rule = POLICIES[policy] || policy;
   say("queue-note", policy === "index" ? "By index: every position of the side gives up the same share. There is no queue."
     : policy === "random" ? "Random: the order is drawn when it happens. There is no queue."
-    : `${name}. If somebody on the other side went bankrupt now, these would be the first in line. Five lights: within the first fifth of the side by size; behind the lights, how many accounts have them.`);
+    : `Rule: ${rule}. If somebody on the other side went bankrupt now, these would be the first in line. Five lights: within the first fifth of the side by size; behind the lights, how many accounts have them.`);
   const side = (title, { counts, rows }) => make("div", {}, make("h3", {}, title),
     make("p", { class: "counts" }, ...counts.flatMap((count, i) => [lamps(5 - i), `${number(count)} `])), table([
     ["lights", (row) => lamps(row.lights)], ["account", (row) => account(row.account, row.role)],
@@ -166,7 +166,7 @@ function liquidations(all) {
     all.vain ? `${number(all.vain)} calls more closed nothing.` : ""));
 }
 
-const keeperName = (number) => shown.keepers.find((keeper) => keeper.account === number)?.name || account(number);
+const keeperName = (number) => name(shown.keepers.find((keeper) => keeper.account === number)?.name || account(number));
 
 function adl(all) {
   say("adl-note", all.count ? "Positions on the other side, closed by force at the bankruptcy price of an account that neither book nor fund could carry." : "");
@@ -193,11 +193,15 @@ function fund(all) {
 }
 
 function keepers(rows) {
+  // The log of a node tells only of calls that were carried out.
+  const all = rows.some((row) => row.lost !== null);
+  const known = (...columns) => (all ? columns : []);
   fill("keepers", table([
-    ["keeper", (row) => row.name], ["way", (row) => row.strategy || NOTHING], ["won", (row) => number(row.won), true],
-    ["lost", (row) => number(row.lost), true], ["in vain", (row) => number(row.vain), true],
-    ["reverted", (row) => number(row.reverted), true], ["rewards", (row) => money(row.reward), true],
-    ["gas", (row) => money(row.cost), true], ["profit", (row) => money(row.profit), true],
+    ["keeper", (row) => name(row.name)], ...known(["way", (row) => row.strategy || NOTHING]),
+    ["won", (row) => number(row.won), true], ...known(["lost", (row) => number(row.lost), true]),
+    ["in vain", (row) => number(row.vain), true], ...known(["reverted", (row) => number(row.reverted), true]),
+    ["rewards", (row) => money(row.reward), true],
+    ...known(["gas", (row) => money(row.cost), true], ["profit", (row) => money(row.profit), true]),
   ], rows, "Nobody has called yet."));
 }
 

@@ -30,6 +30,15 @@ export function number(value, digits) {
   return text.replace(/^-(?=0(\.0*)?$)/, "").replace("-", "\u2212");
 }
 
+/** How many digits tell the multiples of a step apart. */
+export function places(step) {
+  for (let digits = 0; digits < 8; digits += 1) {
+    const scaled = step * 10 ** digits;
+    if (Math.abs(scaled - Math.round(scaled)) < 1e-6 * scaled) return digits;
+  }
+  return 8;
+}
+
 /** An amount as one would say it. */
 export function money(value) {
   if (!known(value)) return NOTHING;
@@ -69,6 +78,10 @@ export const clock = (seconds) => moment(seconds, { day: undefined, month: undef
 const ROLES = { "trader-long": "trader", "trader-short": "trader" };
 
 export const account = (number, role) => (number ? `${number}${role ? ` ${ROLES[role] || role}` : ""}` : NOTHING);
+
+/** An address in few letters; other names as they are. */
+export const name = (text) => (/^0x[0-9a-f]{40}$/.test(text)
+  ? make("span", { title: text }, `${text.slice(0, 8)}\u2026${text.slice(-4)}`) : text);
 
 /** A table. `columns`: [heading, text of a row, is it a number]; `nothing` is said where there are no rows. */
 export function table(columns, rows, nothing, look) {
