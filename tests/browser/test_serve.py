@@ -11,8 +11,11 @@ from typing import Any
 import polars as pl
 import pytest
 from chromium import Page
+from click.testing import CliRunner
 from screens import DESK, PHONE
 from serving import Visit, served, told
+
+from perpsim.cli import main
 
 SHOWN = "Number(document.documentElement?.dataset.block ?? -1)"
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
@@ -113,6 +116,36 @@ def test_everything_reachable_shows_where_the_focus_is(url: str, visit: Visit) -
             break
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", seen
     assert {"play", "back", "forth", "slider", "speed", "csv-flow"} <= set(seen)
+
+
+def test_a_table_stays_where_it_was_scrolled_to(url: str, visit: Visit) -> None:
+    page = visit(url)
+    table = "document.querySelector('#liquidations .wide')"
+    page.evaluate(f"{table}.focus()")
+    page.evaluate(f"{table}.scrollTop = 60")
+    seek(page, 198)
+    assert page.evaluate(f"{table}.scrollTop") == 60
+    assert page.evaluate(f"document.activeElement === {table}")
+
+
+def test_markets_are_chosen_one_at_a_time(tmp_path: Path, visit: Visit) -> None:
+    out = tmp_path / "run"
+    command = ["run", "contagion", "--blocks", "40", "--out", str(out)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    with served(out) as url:
+        page = visit(url)
+        names = page.evaluate("[...document.querySelectorAll('#markets button')].map((b) => b.textContent)")
+        assert len(names) > 1
+        marks = pl.read_parquet(out / "blocks.parquet").row(-1, named=True)
+        for at in reversed(range(len(names))):
+            page.evaluate(f"document.querySelectorAll('#markets button')[{at}].focus()")
+            page.press("Enter")
+            pressed = "document.querySelector('#markets [aria-pressed=true]').textContent"
+            assert page.evaluate(pressed) == names[at]
+            shown = float(told(page, "#tiles div:first-child dd").split("\n")[0].replace(",", ""))
+            assert shown == pytest.approx(marks[f"mark_{at}"], rel=1e-4)
+            assert page.evaluate("document.activeElement.textContent") == names[at]
+        assert page.errors == []
 
 
 def test_the_page_survives_its_server(folder: Path, visit: Visit) -> None:

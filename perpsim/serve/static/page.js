@@ -339,16 +339,17 @@ function controls() {
 function choices() {
   const place = byId("markets");
   place.hidden = about.markets.length < 2;
-  place.replaceChildren(...about.markets.map((name, at) => {
+  const buttons = about.markets.map((name, at) => {
     const button = make("button", { type: "button", "aria-pressed": String(at === market) }, name);
     button.addEventListener("click", () => {
       market = at;
-      choices();
+      buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
       setCharts();
       show(shown);
     });
     return button;
-  }));
+  });
+  place.replaceChildren(...buttons);
 }
 
 // ---- start

@@ -11,7 +11,19 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-export const fill = (id, ...children) => document.getElementById(id).replaceChildren(...children);
+/** Put new content into a place; tables stay where they were scrolled to, and keep the focus. */
+export function fill(id, ...children) {
+  const place = document.getElementById(id);
+  const before = [...place.querySelectorAll(".wide")].map((old) =>
+    ({ top: old.scrollTop, left: old.scrollLeft, focused: old === document.activeElement }));
+  place.replaceChildren(...children);
+  place.querySelectorAll(".wide").forEach((wide, i) => {
+    if (!before[i]) return;
+    wide.scrollTop = before[i].top;
+    wide.scrollLeft = before[i].left;
+    if (before[i].focused) wide.focus({ preventScroll: true });
+  });
+}
 
 export const say = (id, text) => {
   const element = document.getElementById(id);
