@@ -37,10 +37,10 @@ class Server:
 
 
 @contextmanager
-def running(source: Source) -> Iterator[Server]:
+def running(source: Source, hosts: tuple[str, ...] = ()) -> Iterator[Server]:
     """A server in a thread of its own."""
     with listening("127.0.0.1", 0) as listener:
-        server = server_of(source)
+        server = server_of(source, hosts)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from support.page_server import Server
+from support.page_server import Server, running
 
 from perpsim.cli import main
 from perpsim.serve.app import FILES
+from perpsim.serve.folder import RunHistory
 from perpsim.serve.server import listening, url_of
 
 PATHS = ["/", *(f"/{name}" for name in FILES[1:]), "/api/about", "/api/series", "/api/frame", "/fund.csv"]
@@ -61,6 +62,12 @@ def test_a_name_that_somebody_made_point_here_gets_nothing(server: Server, host:
     for path in PATHS:
         answer = server.ask(path, host=host)
         assert (answer.status, json.loads(answer.read())) == (421, {"error": "not served under this name"})
+
+
+def test_it_answers_to_the_name_that_it_was_given_and_no_other(crash_run: Path) -> None:
+    with running(RunHistory(crash_run), ("Desk.example",)) as server:
+        assert server.ask("/api/about", host="desk.example:80").status == 200
+        assert server.ask("/api/about", host="other.example").status == 421
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
