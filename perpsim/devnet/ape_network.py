@@ -18,10 +18,19 @@ _OWN = "perpsim:"
 
 def node_of(provider: Any, patience: float = 0.0) -> Node:
     """The node behind ape's provider: over http where it has a URL, else through ape."""
-    url = str(getattr(provider, "http_uri", None) or getattr(provider, "uri", None) or "")
-    if url.startswith("http"):
+    url = url_of(provider)
+    if url:
         return Node(url, http(url, 20), patience=patience)
     return Node(network_of(provider), _through(provider.web3), patience=patience)
+
+
+def url_of(provider: Any) -> str:
+    """The http URL behind ape's provider, empty if there is none."""
+    if provider.name == "test":
+        # ape's own chain, in this process
+        return ""
+    url = str(getattr(provider, "http_uri", None) or getattr(provider, "uri", None) or "")
+    return url if url.startswith("http") else ""
 
 
 def network_of(provider: Any) -> str:

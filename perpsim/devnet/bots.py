@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from perpsim.devnet.deployment import attached
+from perpsim.devnet.deployment import FOLDER, attached
 from perpsim.devnet.keeper import KeeperBot, live_keeper
 from perpsim.devnet.live_chain import LiveChain
+from perpsim.devnet.market import SET_UP_SECONDS, Anvil, LiveMarket, open_market, playable, run_market
 from perpsim.devnet.mirror import Mirror
 from perpsim.devnet.node import Node
 from perpsim.devnet.wallet import Signer
 from perpsim.errors import UserError
+from perpsim.scenarios import Scenario
 
 
 def say(said: dict[str, Any]) -> None:
@@ -58,7 +62,58 @@ def run_keeper(
     if once:
         bot.tick()
         return
+    stop = _on_signals()
+    bot.run(stop.is_set, poll, stop.wait)
+    say({"event": "end", "block": mirror.reader.cursor, "sent": bot.keeper.sent})
+
+
+def run_devnet(
+    scenario: Scenario,
+    url: str,
+    path: Path | None = None,
+    *,
+    speed: float = 1.0,
+    keepers: bool = True,
+    port: int = 8545,
+    force: bool = False,
+) -> None:
+    """A market on the node at `url`, on an anvil of its own if that is empty, until Ctrl-C. An anvil of its
+    own keeps its chain in a file, so that the market goes on when it is called again."""
+    anvil: Anvil | None = None
+    if not url:
+        state = FOLDER / f"devnet-{scenario.name}.anvil.json"
+        if force:
+            state.unlink(missing_ok=True)
+        anvil = Anvil(port, state, scenario.start - SET_UP_SECONDS - 1)
+        url = anvil.url
+        print(f"anvil on {url}; its chain stays in {state}", flush=True)
+    again = force
+
+    def opened() -> LiveMarket:
+        nonlocal again
+        where = path or FOLDER / f"ethereum-{Node.at(url).chain_id()}.json"
+        market = open_market(url, playable(scenario, keepers=keepers), where, force=again)
+        again = False
+        return market
+
+    stop = _on_signals()
     try:
-        bot.run(lambda: False, poll)
-    except KeyboardInterrupt:
-        say({"event": "end", "block": mirror.reader.cursor, "sent": bot.keeper.sent})
+        run_market(opened, speed, stop.is_set, lambda line: print(line, flush=True), stop.wait)
+        print("stopped; the same command goes on from here" if stop.is_set() else "the scenario is over")
+    finally:
+        if anvil is not None:
+            anvil.close()
+
+
+def _on_signals() -> threading.Event:
+    """Set by Ctrl-C and by `kill`: what is being done is done to its end. A second one ends at once."""
+    stop = threading.Event()
+
+    def handle(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+    return stop

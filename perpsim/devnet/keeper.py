@@ -138,7 +138,10 @@ class KeeperBot:
         self._keepers = Keepers([self.keeper], desks, listings, rewards)
 
     def run(
-        self, should_stop: Callable[[], bool], pause: float = 1.0, sleep: Callable[[float], None] = time.sleep
+        self,
+        should_stop: Callable[[], bool],
+        pause: float = 1.0,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Tick until told to stop; a node that goes away is waited for, longer and longer up to half a
         minute."""

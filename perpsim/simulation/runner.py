@@ -34,6 +34,8 @@ from perpsim.simulation.warnings import Warner
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
+#: casts everyone on an exchange, as `prepare` does
+Preparation = Callable[[Scenario, Protocol, Counterparties, Outside, np.random.Generator], Cast]
 
 #: how far from the mid, as a fraction, orders count as depth
 DEPTH_WIDTH = 0.02
@@ -67,6 +69,7 @@ class Simulation:
         rng: np.random.Generator,
         network_rng: np.random.Generator,
         capture: Capture | None = None,
+        preparation: Preparation = prepare,
     ) -> None:
         self.scenario = scenario
         self.protocol = protocol
@@ -85,7 +88,7 @@ class Simulation:
         ledger = self.ledger
         self.vault_table = VaultTable(protocol.vault.address, ledger.token, lambda: ledger.pools[SHARED])
         self._follow()
-        self.cast: Cast = prepare(scenario, protocol, self.counterparties, self.outside, rng)
+        self.cast: Cast = preparation(scenario, protocol, self.counterparties, self.outside, rng)
         self.keeper_book = KeeperBook(self.cast.keepers, self.cast.keeper_of)
         self._follow_keepers()
         for lists in self.cast.lists:

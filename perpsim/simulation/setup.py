@@ -174,10 +174,32 @@ def prepare(
     outside: Outside,
     rng: np.random.Generator,
 ) -> Cast:
-    """Give money to the bank and to everyone who does not come with his own later."""
+    """Cast everyone, and give money to the bank and to everyone who does not come with his own later."""
+    cast, chain = rejoin(scenario, protocol, counterparties, outside, rng), protocol.chain
+    txs = endowment(scenario, protocol, cast)
+    cast.logs = chain.logs(0)
+    for receipt in mine_all(chain, txs):
+        cast.logs += receipt.logs
+    if scenario.network is not None:
+        _charge(scenario.network, chain, cast)
+    return cast
+
+
+def rejoin(
+    scenario: Scenario,
+    protocol: Protocol,
+    counterparties: Counterparties,
+    outside: Outside,
+    rng: np.random.Generator,
+) -> Cast:
+    """Cast everyone, as they would come to an exchange that has been prepared already."""
     desks = [make_desk(scenario, protocol, market) for market in range(len(scenario.markets))]
-    cast = _cast(scenario, protocol, desks, counterparties, outside, rng)
-    chain, desk = protocol.chain, desks[0]
+    return _cast(scenario, protocol, desks, counterparties, outside, rng)
+
+
+def endowment(scenario: Scenario, protocol: Protocol, cast: Cast) -> list[Tx]:
+    """What gives everybody the money to begin with."""
+    chain, desk = protocol.chain, make_desk(scenario, protocol)
     bank = chain.account(BANK).address
 
     def call(sender: str, contract: Contract, function: str, *args: Any) -> Tx:
@@ -200,12 +222,7 @@ def prepare(
         if keeper.config.capital > 0:
             where = keeper.address if keeper.batcher is None else keeper.batcher.address
             txs.append(desk.deposit(keeper.config.capital, where, 0.0))
-    cast.logs = chain.logs(0)
-    for receipt in _mine_all(chain, txs):
-        cast.logs += receipt.logs
-    if scenario.network is not None:
-        _charge(scenario.network, chain, cast)
-    return cast
+    return txs
 
 
 def _charge(network: Network, chain: Chain, cast: Cast) -> None:
@@ -219,7 +236,7 @@ def _charge(network: Network, chain: Chain, cast: Cast) -> None:
     chain.open_fee_market(round(network.base_fee * GWEI), FeeMarket(floor=floor))
 
 
-def _mine_all(chain: Chain, txs: list[Tx]) -> list[Receipt]:
+def mine_all(chain: Chain, txs: list[Tx]) -> list[Receipt]:
     """Mine blocks until all of `txs` are in; all of them must succeed."""
     for number, tx in enumerate(txs):
         tx.arrival = number

@@ -21,15 +21,17 @@ def world() -> Callable[..., World]:
 
 @pytest.fixture
 def anvil() -> Iterator[Callable[..., str]]:
-    """`anvil("--option", ...)` starts one and gives its URL; without an anvil on PATH the test is skipped."""
+    """`anvil("--option", ...)` starts one and gives its URL, `anvil.stop()` ends them; without an anvil on
+    PATH the test is skipped."""
     if shutil.which("anvil") is None:
         pytest.skip("no anvil on PATH")
     started: list[Any] = []
 
     def start(*options: str, port: int = 0) -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            port = probe.getsockname()[1]
+        if not port:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
         process = subprocess.Popen(
             ["anvil", "--port", str(port), "--hardfork", "cancun", "--silent", *options]
         )
@@ -41,7 +43,12 @@ def anvil() -> Iterator[Callable[..., str]]:
             time.sleep(0.1)
         raise RuntimeError("anvil does not start")
 
+    def stop() -> None:
+        while started:
+            process = started.pop()
+            process.terminate()
+            process.wait()
+
+    start.stop = stop  # type: ignore[attr-defined]
     yield start
-    for process in started:
-        process.terminate()
-        process.wait()
+    stop()
