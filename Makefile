@@ -12,7 +12,7 @@ CONTRACTS = $(sort $(wildcard contracts/*.vy contracts/*/*.vy contracts/*/*.vyi)
 MAMUSHI := mamushi --line-length 110 --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup simulate scenarios test browser-test fuzz mutants lint format bench lock clean
+.PHONY: help setup simulate scenarios test browser-test devnet-test fuzz mutants lint format bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,13 @@ browser-test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
 browser-test: setup ## reports and live page in headless Chromium; with anvil on PATH (or ANVIL=...) on a real node
 	@$(VENV)/bin/python tests/browser/chromium.py
 	@$(RUN) ape test tests/browser $(ARGS)
+
+devnet-test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
+devnet-test: setup ## the devnet on a real node: an anvil on PATH, else one from npm in .anvil
+	@command -v anvil >/dev/null || [ -x .anvil/node_modules/.bin/anvil ] || \
+		npm install --silent --no-fund --no-audit --prefix .anvil @foundry-rs/anvil@1.7.1
+	@$(RUN) && PATH="$$PATH:$(CURDIR)/.anvil/node_modules/.bin" && \
+		anvil --version && ape test tests/unit/devnet tests/unit/chain/test_node.py $(ARGS)
 
 fuzz: setup ## contracts and reference model side by side: CALLS=1000000 SEED=1 WORKERS=2
 	@$(RUN) python tests/fuzz/long_run.py --calls $(or $(CALLS),1000000) --seed $(or $(SEED),1) \

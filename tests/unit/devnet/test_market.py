@@ -15,6 +15,7 @@ from perpsim.devnet.node import Node
 from perpsim.devnet.wallet import KeySigner
 from perpsim.errors import UserError
 from perpsim.scenarios.loading import load_scenario
+from perpsim.simulation.command import build
 from perpsim.simulation.market_state import WAD
 
 
@@ -143,3 +144,18 @@ def test_what_a_person_sends_is_in_the_markets_next_block(anvil, tmp_path):
     person.place(True, "0.1", str(round(ask * 1.02)), kind="ioc")
     assert market.indexer.accounts.size_wad[0][number] == WAD // 10
     market.invariants.check(0, market.protocol.chain.timestamp, everyone=True)
+
+
+def test_the_same_scenario_ends_in_the_same_positions_on_revm(anvil, tmp_path):
+    # room for all: a node is given transactions by their limits, revm by what they use
+    scenario = load_scenario("smoke", ["clock.gas_limit=1000000000"])
+    url = anvil("--no-mining", "--timestamp", str(scenario.start - 3601))
+    live = open_market(url, scenario, tmp_path / "devnet.json", say=lambda line: None)
+    simulated = build(playable(scenario))
+    for _ in range(120):
+        live.step()
+        simulated.step()
+    there, here = live.indexer.accounts, simulated.indexer.accounts
+    assert there.owners == here.owners and there.size_wad == here.size_wad
+    assert there.collateral_wad == here.collateral_wad
+    assert len(live.ledger.liquidations) == len(simulated.ledger.liquidations) > 5
