@@ -33,6 +33,6 @@ class Warnings(Model):
     """`every` so many blocks (0: never) and at the end; `notable` is the share of the fund that an hour must
     cost to count as a crash."""
 
-    every: Count = 60
+    every: Count = 100
     notable: Positive = 0.01
     signs: Signs = Signs()

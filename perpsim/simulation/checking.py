@@ -9,6 +9,7 @@ from typing import Any
 from perpsim.scenarios import Scenario
 from perpsim.scenarios.loading import load_scenario
 from perpsim.simulation.command import build
+from perpsim.simulation.invariants import InvariantViolation
 from perpsim.simulation.summary import summarise
 
 Row = dict[str, Any]
@@ -24,10 +25,15 @@ def figures(scenario: Scenario, engine: str = "revm") -> Row:
 
 
 def checked(names: Iterable[str], echo: Callable[[str], None]) -> bool:
-    """Run each and print a table of its expectations; whether all of them hold."""
+    """Run each and print a table of its expectations; whether all of them, and all invariants, hold."""
     right = True
-    for name in names:
-        summary = figures(load_scenario(name))
+    for scenario in [load_scenario(name) for name in names]:
+        try:
+            summary = figures(scenario)
+        except InvariantViolation as error:
+            echo(f"{scenario.name}: {error}")
+            right = False
+            continue
         for line in _told(summary):
             echo(line)
         right = right and all(row["holds"] for row in summary["expected"])

@@ -94,8 +94,15 @@ def test_margins_that_grow_with_the_position_leave_the_whale_nothing_to_withdraw
     assert summary["attackers"][0]["liquidated_notional"] == 0
 
 
+def test_deleveraging_that_fires_early_ends_the_squeeze() -> None:
+    late = run("self-trade-takeover")
+    early = run("self-trade-takeover", *load_scenario("self-trade-takeover").vary[0].change)
+    assert early["markets"][0]["rise"] < late["markets"][0]["rise"] / 2
+    assert early["shortfall"]["total"] < late["shortfall"]["total"] / 4
+
+
 def test_a_cap_on_open_interest_makes_the_self_trade_worthless() -> None:
-    summary = run("self-trade-takeover", *load_scenario("self-trade-takeover").vary[0].change)
+    summary = run("self-trade-takeover", *load_scenario("self-trade-takeover").vary[1].change)
     assert summary["shortfall"]["total"] < run("self-trade-takeover")["shortfall"]["total"] / 100
 
 

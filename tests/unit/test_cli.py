@@ -84,6 +84,19 @@ def test_scenarios_are_listed_and_explained() -> None:
         assert text in shown
 
 
+def test_scenarios_are_held_to_what_their_files_expect(tmp_path: Path) -> None:
+    text = (ROOT / "perpsim" / "scenarios" / "smoke.toml").read_text().replace("blocks = 200", "blocks = 10")
+    for bounds, code, word in (("0", 0, "holds"), ("1", 1, "FAILS")):
+        file = tmp_path / "short.toml"
+        file.write_text(f'{text}\n[[expected]]\nfigure = "adl.count"\nlow = {bounds}\nhigh = 2\nreal = 3\n')
+        result = invoke("scenarios", "--check", str(file))
+        assert result.exit_code == code, result.stderr
+        (line,) = [line for line in result.stdout.splitlines() if "adl.count" in line]
+        assert line.split()[0] == word
+        assert "really 3" in line
+    assert "10 blocks" in result.stdout
+
+
 def test_report_writes_the_report_again(tmp_path: Path) -> None:
     out = tmp_path / "run"
     invoke("run", "smoke", "--blocks", "20", "--out", str(out))
@@ -148,6 +161,8 @@ def test_policies_are_compared_printed_and_written(tmp_path: Path) -> None:
         (["run", "black-friday"], "unknown scenario 'black-friday': did you mean black-thursday-2020?"),
         (["run", "none.toml"], "scenario file none.toml: no such file"),
         (["scenarios", "--show", "smoek"], "did you mean smoke?"),
+        (["scenarios", "--check", "smoek"], "did you mean smoke?"),
+        (["scenarios", "smoke"], "did you mean --show smoke?"),
         (["run", "smoke", "--set", "agents.makers.count=many"], "agents.makers.count: "),
         (["run", "smoke", "--set", "agents.makers.cuont=1"], "agents.makers.cuont: unknown key"),
         (["run", "smoke", "--set", "nonsense"], "expected key.path=value"),
