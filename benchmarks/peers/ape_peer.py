@@ -21,7 +21,7 @@ def run(work: Work) -> Outcome:
 
         def sender(number: int) -> bytes:
             account = ape.accounts.test_accounts.generate_test_account()
-            rich.transfer(account, 10**20)
+            rich.transfer(account, 10**18)
             accounts[bytes.fromhex(account.address[2:])] = account
             return bytes.fromhex(account.address[2:])
 

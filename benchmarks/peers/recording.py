@@ -51,10 +51,11 @@ def record(scenario: Scenario) -> Work:
     start = scenario.start - _SET_UP_SECONDS
     chain = Recorder(timestamp=start, block_gas_limit=scenario.clock.gas_limit)
     with chain:
-        price_seed, agent_seed = np.random.SeedSequence(scenario.seed).spawn(2)
+        price_seed, agent_seed, network_seed = np.random.SeedSequence(scenario.seed).spawn(3)
         paths = sample_paths(scenario, price_seed)
         protocol = deploy(chain, protocol_params(scenario))
-        simulation = Simulation(scenario, protocol, paths, np.random.default_rng(agent_seed))
+        agents, network = np.random.default_rng(agent_seed), np.random.default_rng(network_seed)
+        simulation = Simulation(scenario, protocol, paths, agents, network)
         done = len(chain.steps)
         simulation.run()
     seconds, limit = scenario.clock.seconds_per_block, scenario.clock.gas_limit
