@@ -71,6 +71,22 @@ def scenario_options(command: Command) -> Command:
     return command
 
 
+class _Share(click.ParamType):
+    """A share of the transactions: a fraction, `all` or `off`."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            share = {"all": 1.0, "off": 0.0}.get(value)
+            share = float(value) if share is None else share
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            self.fail(f"{value!r} is neither all, off nor a fraction from 0 to 1", param, ctx)
+        return share
+
+
 @main.command()
 @click.argument("scenario")
 @scenario_options
@@ -80,6 +96,12 @@ def scenario_options(command: Command) -> Command:
     show_default=True,
     metavar="revm|py-evm|URL",
     help="What executes the contracts.",
+)
+@click.option(
+    "--audit",
+    type=_Share(),
+    metavar="all|SHARE|off",
+    help="Share of the transactions that py-evm executes too, to be compared (default: the scenario's).",
 )
 def run(scenario: str, **options: Any) -> None:
     """Run SCENARIO, a name from `perpsim scenarios` or a TOML file, and write a run folder."""

@@ -74,7 +74,7 @@ def main() -> int:
     options = parser.parse_args()
     scenario = load_scenario(SCENARIO, [*OVERRIDES, f"clock.blocks={options.blocks}"])
     place = Path(".cache/peers").resolve()
-    recorded = record(scenario)
+    recorded, _ = record(scenario)
     save(recorded, place / "work.pickle")
     reverted = sum(not call.ok for call in recorded.calls)
     print(f"{len(recorded.calls):,} calls, {reverted:,} of them revert, {len(recorded.senders()):,} agents")

@@ -16,6 +16,8 @@ from work import Outcome, Step, Work, main
 PORT = 18_545
 #: a batch keeps its order up to about 120 entries
 BATCH = 100
+#: gas of a call and of a block where nothing is to be short of it
+_MOST, _ROOM = 6_000_000, 10**10
 
 
 class Node:
@@ -60,39 +62,65 @@ def transaction(step: Step, nonce: int, gas: int = GAS) -> dict[str, str]:
     return {**found, "to": "0x" + step.to.hex()} if step.to else found
 
 
+def _set_up(node: Node, work: Work) -> Counter[bytes]:
+    """One block a step; the next nonces of everybody."""
+    for sender in work.senders():
+        node.ask(("anvil_setBalance", ["0x" + sender.hex(), hex(10**30)]))
+    nonces: Counter[bytes] = Counter()
+    clock = work.setup[0].time
+    for step in work.setup:
+        clock = max(clock + 1, step.time)
+        sent = transaction(step, nonces[step.sender], SETUP_GAS)
+        nonces[step.sender] += 1
+        (known, _, _) = node.ask(("eth_sendTransaction", [sent]), ("evm_setNextBlockTimestamp", [clock]),
+                                 ("evm_mine", []))  # fmt: skip
+        (receipt,) = node.ask(("eth_getTransactionReceipt", [known]))
+        if not step.to:
+            assert receipt["contractAddress"] == "0x" + step.created.hex(), "contracts stand elsewhere"
+    return nonces
+
+
+def _replay(node: Node, work: Work, nonces: Counter[bytes], gas: int) -> list[str]:
+    """All calls in batches, a block each as recorded; their hashes."""
+    hashes: list[str] = []
+    for block in work.blocks():
+        calls = []
+        for call in block:
+            calls.append(("eth_sendTransaction", [transaction(call, nonces[call.sender], gas)]))
+            nonces[call.sender] += 1
+        for at in range(0, len(calls), BATCH):
+            hashes += node.ask(*calls[at : at + BATCH])
+        node.ask(("evm_setNextBlockTimestamp", [block[0].time]), ("evm_mine", []))
+    return hashes
+
+
+def _receipts(node: Node, hashes: list[str]) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    for at in range(0, len(hashes), BATCH):
+        found += node.ask(*(("eth_getTransactionReceipt", [known]) for known in hashes[at : at + BATCH]))
+    return found
+
+
 def run(work: Work) -> Outcome:
     """Set up with one block a step, then time batches; receipts are read afterwards."""
     node = Node(work.setup[0].time - 1, work.gas_limit)
     try:
-        for sender in work.senders():
-            node.ask(("anvil_setBalance", ["0x" + sender.hex(), hex(10**30)]))
-        nonces: Counter[bytes] = Counter()
-        clock = work.setup[0].time
-        for step in work.setup:
-            clock = max(clock + 1, step.time)
-            sent = transaction(step, nonces[step.sender], SETUP_GAS)
-            nonces[step.sender] += 1
-            (known, _, _) = node.ask(("eth_sendTransaction", [sent]), ("evm_setNextBlockTimestamp", [clock]),
-                                     ("evm_mine", []))  # fmt: skip
-            (receipt,) = node.ask(("eth_getTransactionReceipt", [known]))
-            if not step.to:
-                assert receipt["contractAddress"] == "0x" + step.created.hex(), "contracts stand elsewhere"
-        hashes: list[str] = []
+        nonces = _set_up(node, work)
         began = time.perf_counter()
-        for block in work.blocks():
-            calls = []
-            for call in block:
-                calls.append(("eth_sendTransaction", [transaction(call, nonces[call.sender])]))
-                nonces[call.sender] += 1
-            for at in range(0, len(calls), BATCH):
-                hashes += node.ask(*calls[at : at + BATCH])
-            node.ask(("evm_setNextBlockTimestamp", [block[0].time]), ("evm_mine", []))
+        hashes = _replay(node, work, nonces, GAS)
         seconds = time.perf_counter() - began
-        failed = 0
-        for at in range(0, len(hashes), BATCH):
-            asked = [("eth_getTransactionReceipt", [found]) for found in hashes[at : at + BATCH]]
-            failed += sum(receipt["status"] != "0x1" for receipt in node.ask(*asked))
+        failed = sum(receipt["status"] != "0x1" for receipt in _receipts(node, hashes))
         return Outcome(seconds, len(work.calls), failed, "receipts not fetched")
+    finally:
+        node.close()
+
+
+def gas_used(work: Work) -> list[int]:
+    """Gas used of every call."""
+    node = Node(work.setup[0].time - 1, _ROOM)
+    try:
+        hashes = _replay(node, work, _set_up(node, work), _MOST)
+        return [int(receipt["gasUsed"], 16) for receipt in _receipts(node, hashes)]
     finally:
         node.close()
 

@@ -28,6 +28,8 @@ class Recorder(RevmChain):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.steps: list[Step] = []
+        #: gas used of each step
+        self.gas: list[int] = []
         self._time = 0
 
     def _enter(self, number: int, timestamp: int) -> None:
@@ -38,18 +40,20 @@ class Recorder(RevmChain):
         address = super().deploy(artifact, *args, sender=sender)
         code = artifact.creation(*args)
         self.steps.append(Step(self._time, _raw(sender), b"", code, _raw(address), True))
+        self.gas.append(0)
         return address
 
     def _run(self, tx: Tx, number: int, index: int) -> Receipt:
         receipt = super()._run(tx, number, index)
         self.steps.append(Step(self._time, _raw(tx.sender), _raw(tx.to), tx.data, b"", receipt.ok))
+        self.gas.append(receipt.gas_used)
         return receipt
 
 
-def record(scenario: Scenario) -> Work:
-    """Run a scenario and take down its work."""
+def record(scenario: Scenario, **options: Any) -> tuple[Work, list[int]]:
+    """Run a scenario on a chain with `options`; its work, and the gas used of each call."""
     start = scenario.start - _SET_UP_SECONDS
-    chain = Recorder(timestamp=start, block_gas_limit=scenario.clock.gas_limit)
+    chain = Recorder(timestamp=start, block_gas_limit=scenario.clock.gas_limit, **options)
     with chain:
         price_seed, agent_seed, network_seed = np.random.SeedSequence(scenario.seed).spawn(3)
         paths = sample_paths(scenario, price_seed)
@@ -59,4 +63,5 @@ def record(scenario: Scenario) -> Work:
         done = len(chain.steps)
         simulation.run()
     seconds, limit = scenario.clock.seconds_per_block, scenario.clock.gas_limit
-    return Work(scenario.name, seconds, limit, chain.steps[:done], chain.steps[done:])
+    work = Work(scenario.name, seconds, limit, chain.steps[:done], chain.steps[done:])
+    return work, chain.gas[done:]

@@ -9,7 +9,7 @@ from .artifacts import Artifact, CompileError, Compiler, compile_source
 from .base import DEFAULT_BLOCK_GAS_LIMIT, Block, Chain, Log, Receipt, Tx
 from .codec import Event, Function, Interface
 from .digest import LogDigest
-from .errors import EngineError, Revert, decode_revert
+from .errors import AuditFailure, EngineError, Revert, decode_revert
 from .fees import COIN, GWEI, FeeLedger, FeeMarket
 from .outside import Bids
 
@@ -29,8 +29,8 @@ def open_chain(
 
     `timestamp` (seconds) is that of the first block. With a `base_fee` (wei per gas) a fee market is open
     from the first mined block on; without one gas is free. `options` go to the engine's class, for example
-    `flush_every` of `RevmChain`. Raises `EngineError` for an unknown engine, a node that does not answer, or
-    a fee market on a node.
+    `auditor` and `gas_model` of `RevmChain`. Raises `EngineError` for an unknown engine, a node that does not
+    answer, or a fee market on a node.
     """
     chain = _open(engine, timestamp, block_gas_limit, chain_id, options)
     if base_fee is not None:
@@ -66,6 +66,7 @@ __all__ = [
     "GWEI",
     "Account",
     "Artifact",
+    "AuditFailure",
     "Bids",
     "Block",
     "Chain",

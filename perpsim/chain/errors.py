@@ -28,6 +28,10 @@ class EngineError(UserError):
     """The engine itself cannot go on (does not answer, is unknown, refuses); one line for the user."""
 
 
+class AuditFailure(EngineError):
+    """Two implementations of the EVM disagree about a transaction; one line that says what about."""
+
+
 class Revert(Exception):
     """A view or a deployment reverted. `reason` is readable, `data` is the (bounded) revert data."""
 

@@ -4,12 +4,13 @@ pyrevm runs calls, not a chain; this class adds the chain. What it has to live w
 
 - `message_call` moves no nonce and charges no gas: nonces are kept here, fees are not charged here.
 - A transaction is never ended. Its journal and its logs stay in memory (0.4 to 3 kB a call), what it touched
-  stays warm, and "original" values stay those of the start, so later gas figures come out 16 to 40 % low.
+  stays warm, and "original" values stay those of the start, so later gas figures come out 16 to 60 % low.
   `flush` ends the past: it reads what changed since the last flush from the journal's text, takes the journal
   back with a revert and writes the changes under it, into the database. Memory is bounded by flushing every
-  `flush_every` transactions (about 5 us a transaction and 3 us a slot that changed). With `flush_every=1`
-  every transaction starts cold, as on a real chain, and its gas is exact, for some 30 us a transaction plus
-  30 us for each 24 kB contract it touches; `flush()` just before a transaction makes that one's gas exact.
+  `flush_every` transactions (about 5 us a transaction and 1 us a slot that changed). With `flush_every=1`
+  every transaction starts cold, as on a real chain, and its gas is exact, for some 60 us more a transaction;
+  `flush()` just before a transaction makes that one's gas exact. A `GasModel` makes all gas figures nearly
+  true for less: it says which transactions need a flush before them, and estimates the others.
 - Revert data is found only in the text of an exception.
 - Transient storage outlives a call and is reset by hand.
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyrevm import EVM, AccountInfo, BlockEnv
 
@@ -37,13 +38,17 @@ from .base import (
 )
 from .embedded import EmbeddedChain
 from .errors import MAX_REVERT_BYTES, EngineError, Revert, decode_revert
+from .gas_model import GasModel, Run
+from .journal import JournalReader, SlotChange
+
+if TYPE_CHECKING:
+    from .audit import Auditor, Outcome
 
 #: transactions between two flushes: the journal and its text stay at some 200 MB
 FLUSH_EVERY = 20_000
 _HEX_KEPT = 2 * MAX_REVERT_BYTES
-
-_SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) \}")
-
+#: share of its gas limit up to which a transaction's estimated gas is believed
+_SAFE = 0.95
 
 _new = tuple.__new__
 # pyrevm's stubs lag behind what it takes
@@ -68,8 +73,27 @@ class Mark:
         self.infos: dict[str, Any] = {}
 
 
+class _State:
+    """What an audit reads of the EVM. Reading loads accounts, so it is done under a snapshot."""
+
+    def __init__(self, evm: EVM) -> None:
+        self._evm = evm
+        self.storage = evm.storage
+        self.held = evm.get_balance
+        self.block_hash = evm.block_hash
+
+    def account(self, address: str) -> tuple[int, int, bytes]:
+        """Balance (wei), nonce, code."""
+        info = self._evm.basic(address)
+        return info.balance, info.nonce, self._evm.get_code(address) or b""
+
+
 class RevmChain(EmbeddedChain):
-    """A chain on pyrevm. See the module."""
+    """A chain on pyrevm. See the module.
+
+    With an `auditor`, the transactions that it draws are executed by py-evm too and must agree, else
+    `AuditFailure`. With a `gas_model`, gas used is that of a cold start, estimated or measured.
+    """
 
     engine = "revm"
 
@@ -80,6 +104,8 @@ class RevmChain(EmbeddedChain):
         block_gas_limit: int = DEFAULT_BLOCK_GAS_LIMIT,
         chain_id: int = 31337,
         flush_every: int = FLUSH_EVERY,
+        auditor: Auditor | None = None,
+        gas_model: GasModel | None = None,
     ) -> None:
         super().__init__(timestamp=timestamp, block_gas_limit=block_gas_limit, chain_id=chain_id)
         if flush_every < 1:
@@ -87,8 +113,12 @@ class RevmChain(EmbeddedChain):
         from pyrevm import CfgEnv, Env
 
         self._evm = EVM(env=Env(cfg=CfgEnv(chain_id=chain_id)), gas_limit=OPEN_GAS_LIMIT, spec_id="CANCUN")
+        self.auditor = auditor
+        #: None where every transaction starts cold anyhow
+        self.gas_model = gas_model if flush_every > 1 else None
         self._flush_every = flush_every
         self._since_flush = 0
+        self._journal = JournalReader()
         self._nonces: dict[str, int] = {}
         self._lower: dict[str, str] = {}
         self._snapshots: list[Snapshot] = []
@@ -134,6 +164,7 @@ class RevmChain(EmbeddedChain):
         info = evm.basic(sender)
         if info.nonce != nonce:
             evm.insert_account_info(sender, _info(info.balance, nonce))
+            self._journal.forget(sender)
         try:
             address: str = evm.deploy(sender, artifact.creation(*args), None, SETUP_GAS).lower()
         except RuntimeError as error:
@@ -173,6 +204,15 @@ class RevmChain(EmbeddedChain):
 
     def _run(self, tx: Tx, number: int, index: int) -> Receipt:
         """Execute in the current block environment; every failure becomes a receipt."""
+        auditor, model = self.auditor, self.gas_model
+        if auditor is not None and auditor.draws():
+            return self._audited(auditor, tx, number, index)
+        if model is None:
+            return self._call(tx, number, index)
+        return self._metered(model, tx, number, index)
+
+    def _call(self, tx: Tx, number: int, index: int) -> Receipt:
+        """Execute as the EVM stands; gas used is pyrevm's figure."""
         evm = self._evm
         sender = tx.sender
         try:
@@ -190,6 +230,64 @@ class RevmChain(EmbeddedChain):
         nonces[sender] = nonces.get(sender, 0) + 1
         evm.reset_transient_storage()
         return self._receipt(tx, output, evm.result, number, index, tx.to)
+
+    def _metered(self, model: GasModel, tx: Tx, number: int, index: int) -> Receipt:
+        """Execute, with gas used as from a cold start."""
+        evm = self._evm
+        # under a snapshot nothing can be flushed: what the model does not know stays as it is
+        if self._snapshots:
+            return self._call(tx, number, index)
+        if model.measures(tx.to, tx.data):
+            model.measured += 1
+            return self._cold(tx, number, index)
+        checkpoint, nonce = evm.snapshot(), self._nonces.get(tx.sender)
+        receipt = self._call(tx, number, index)
+        if receipt.error:
+            # refused, or halted with all gas gone
+            evm.commit()
+            return receipt
+        warm = _seen(receipt, evm.result)
+        gas_used = model.estimate(tx.to, tx.data, warm)
+        # one that may truly run out of gas is not left to an estimate
+        if gas_used is not None and gas_used < tx.gas_limit * _SAFE:
+            evm.commit()
+            return receipt._replace(gas_used=gas_used)
+        evm.revert(checkpoint)
+        if nonce is None:
+            del self._nonces[tx.sender]
+        else:
+            self._nonces[tx.sender] = nonce
+        receipt = self._cold(tx, number, index)
+        model.learn(tx.to, tx.data, warm, _seen(receipt, evm.result))
+        model.measured += 1
+        return receipt
+
+    def _cold(self, tx: Tx, number: int, index: int) -> Receipt:
+        """Execute as on a chain that has ended the transaction before: gas used is exact."""
+        if self._flush_every > 1:
+            self.flush()
+        return self._call(tx, number, index)
+
+    def _audited(self, auditor: Auditor, tx: Tx, number: int, index: int) -> Receipt:
+        """Execute on py-evm and here, and compare."""
+        wanted = self._predicted(tx, number)
+        cold = not self._snapshots
+        receipt = self._cold(tx, number, index) if cold else self._call(tx, number, index)
+        auditor.compare(_State(self._evm), wanted, tx, receipt, gas=cold)
+        return receipt if cold else receipt._replace(gas_used=wanted.gas_used)
+
+    def _predicted(self, tx: Tx, number: int) -> Outcome:
+        """What py-evm makes of a transaction in the block entered."""
+        from .audit import predict
+        from .lazy_state import BlockContext
+
+        assert self._env is not None
+        block = BlockContext(number, self._env[1], COINBASE, self.block_gas_limit, self.chain_id)
+        checkpoint = self._evm.snapshot()
+        try:
+            return predict(_State(self._evm), block, tx)
+        finally:
+            self._evm.revert(checkpoint)
 
     def _receipt(self, tx: Tx, output: bytes, result: Any, number: int, index: int, to: str) -> Receipt:
         logs: list[Log] = []
@@ -210,10 +308,8 @@ class RevmChain(EmbeddedChain):
         if self._snapshots:
             raise EngineError("cannot flush while a snapshot is open: revert it first")
         evm = self._evm
-        text = evm.journal_str
-        changes = _changed_slots(text)
-        del text
-        infos = evm.journal_state
+        changes, accounts = self._journal.changes(evm.journal_str)
+        infos = {address: evm.basic(address) for address in accounts}
         evm.revert(self._base)
         if self._mark is not None:
             self._remember(self._mark, changes, infos)
@@ -223,7 +319,7 @@ class RevmChain(EmbeddedChain):
         self._base = evm.snapshot()
         self._since_flush = 0
 
-    def _remember(self, mark: Mark, changes: list[tuple[str, int, int, int]], infos: Iterable[str]) -> None:
+    def _remember(self, mark: Mark, changes: list[SlotChange], infos: Iterable[str]) -> None:
         """Keep what the database held at `mark` of what is about to be overwritten."""
         for address, slot, original, _ in changes:
             mark.slots.setdefault((address, slot), original)
@@ -288,6 +384,7 @@ class RevmChain(EmbeddedChain):
         self.flush()
         for address, info in mark.infos.items():
             self._evm.insert_account_info(address, info)
+        self._journal.forget()
         self._write((address, slot, value) for (address, slot), value in mark.slots.items())
         self._base = self._evm.snapshot()
         mark.slots.clear()
@@ -322,6 +419,7 @@ class RevmChain(EmbeddedChain):
             # pyrevm does not journal balances that are set: a revert would keep the money
             raise EngineError("cannot fund an account while a snapshot is open")
         self._evm.set_balance(address, self._held(address) + amount)
+        self._journal.forget(address)
 
     def nonce(self, address: str) -> int:
         address = address.lower()
@@ -340,25 +438,10 @@ class RevmChain(EmbeddedChain):
         self._evm.insert_account_storage(address, slot, value)
 
 
-def _changed_slots(text: str) -> list[tuple[str, int, int, int]]:
-    """(address, slot, value in the database, value now) of every slot that differs, from the text of the
-    journalled state.
-
-    The text begins `JournaledState { state: {0x..: Account { info: .., storage: {..}, status: .. }, ..}, ..`;
-    the journal, much longer, comes after the state and is not looked at.
-    """
-    changes: list[tuple[str, int, int, int]] = []
-    at = text.index("state: {") + 8
-    while text.startswith("0x", at):
-        address = text[at : at + 42]
-        start = text.index(", storage: {", at) + 12
-        stop = text.index("}, status: ", start)
-        if stop > start:
-            for slot, original, present in _SLOT.findall(text, start, stop):
-                if original != present:
-                    changes.append((address, int(slot), int(original), int(present)))
-        at = text.index(" }", stop) + 4
-    return changes
+def _seen(receipt: Receipt, result: Any) -> Run:
+    """What the gas model looks at."""
+    events = tuple(bytes(log.topics[0]) if log.topics else b"" for log in receipt.logs)
+    return Run(receipt.gas_used, result.gas_refunded, receipt.status, events)
 
 
 def _failure(error: Exception, result: Any) -> tuple[bytes, str]:

@@ -40,10 +40,12 @@ class Checks(Model):
     """Invariants are checked every `every` blocks (0: only at the end) and at the end.
 
     Each check compares `window` accounts with the contracts' views (0: all), in turn; the last one all.
+    On revm a share `audit` of all transactions is executed by py-evm too (0: none, 1: all); both must agree.
     """
 
     every: Count = 100
     window: Count = 128
+    audit: Annotated[float, Field(ge=0, le=1)] = 0.005
 
 
 class Scenario(Model):

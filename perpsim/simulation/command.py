@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from perpsim.chain import EngineError, Revert
+from perpsim.chain import AuditFailure, EngineError, Revert
 from perpsim.errors import UserError
 from perpsim.market.candles import Candles
 from perpsim.market.paths import sample_paths
@@ -39,6 +39,8 @@ class Request:
     overrides: tuple[str, ...] = ()
     out: Path | None = None
     force: bool = False
+    #: share of the transactions to audit, None for the scenario's
+    audit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ def execute(
             complete = simulation.run(progress, should_stop)
         except InvariantViolation as error:
             violation = str(error)
+        except AuditFailure as error:
+            violation = f"block {simulation.next_block}: {_line(error)}"
         except EngineError as error:
             violation = f"block {simulation.next_block}: engine {request.engine} failed: {_line(error)}"
         except Exception as error:
@@ -143,6 +147,8 @@ def resolve(request: Request, notice: Callable[[str], None]) -> tuple[Scenario, 
     overrides = list(request.overrides)
     if request.seed is not None:
         overrides.append(f"seed={request.seed}")
+    if request.audit is not None:
+        overrides.append(f"checks.audit={request.audit}")
     if request.blocks is not None:
         overrides.append(f"clock.blocks={request.blocks}")
     scenario = replace_prices(load_scenario(request.scenario, overrides), request.prices, notice)

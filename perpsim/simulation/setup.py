@@ -24,6 +24,8 @@ from perpsim.agents.traders import LeveragedTraders
 from perpsim.agents.treasury import Treasury
 from perpsim.agents.withdrawal import MarginWithdrawer
 from perpsim.chain import COIN, GWEI, Chain, FeeMarket, Interface, Log, Receipt, Tx, open_chain
+from perpsim.chain.audit import Auditor
+from perpsim.chain.gas_model import GasModel
 from perpsim.deleveraging.policies import policy_named
 from perpsim.market.outside import Outside
 from perpsim.protocol import BY_INDEX, MAX_UINT, Contract, Protocol, deploy, deploy_keeper_batch, wad
@@ -53,10 +55,15 @@ _ENOUGH = 10**30
 
 def open_exchange(scenario: Scenario, engine: str) -> Protocol:
     """A chain on `engine` with the protocol deployed, some time before the scenario's first block."""
+    options: dict[str, Any] = {}
+    if engine == "revm":
+        share = scenario.checks.audit
+        options = {"auditor": Auditor(share, scenario.seed) if share else None, "gas_model": GasModel()}
     chain = open_chain(
         engine,
         timestamp=scenario.start - _SET_UP_SECONDS,
         block_gas_limit=scenario.clock.gas_limit,
+        **options,
     )
     try:
         return deploy(chain, protocol_params(scenario))

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
+from perpsim.chain import Chain
+from perpsim.chain.revm import RevmChain
 from perpsim.scenarios import Expectation
 from perpsim.simulation import crowd_figures, market_figures
 from perpsim.simulation.ledger import Ledger, Row
@@ -110,6 +112,25 @@ def loss_figures(ledger: Ledger, deleveraged_accounts: int) -> dict[str, Any]:
     }
 
 
+def audit_figures(chain: Chain) -> dict[str, Any] | None:
+    """What the audit of the engine found, and how good estimated gas is; None where gas is exact anyhow.
+
+    `model` has its errors as fractions of the true gas (see `GasModel.summary`).
+    """
+    if not isinstance(chain, RevmChain):
+        return None
+    auditor, model = chain.auditor, chain.gas_model
+    figures: dict[str, Any] = {"audited": 0, "transactions": 0, "share": 0.0, "disagreements": 0}
+    if auditor is not None:
+        figures = {
+            "audited": auditor.audited,
+            "transactions": auditor.transactions,
+            "share": auditor.audited / auditor.transactions if auditor.transactions else 0.0,
+            "disagreements": auditor.disagreements,
+        }
+    return {**figures, "model": model.summary() if model is not None else None}
+
+
 def compare(expected: list[Expectation], summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each expectation with the figure of this run beside it, and whether it lies within the bounds."""
     rows = []
@@ -161,6 +182,7 @@ def summarise(
         "fund": {**fund_figures(ledger, metrics), "books": simulation.vault_books()},
         **loss_figures(ledger, burdened),
         "fees": simulation.gas.figures(),
+        "audit": audit_figures(simulation.protocol.chain),
         "markets": market_figures.markets(simulation),
         "keepers": simulation.keeper_book.figures(),
         "warnings": simulation.warner.summary(metrics.column("time"), metrics.column("fund")),
