@@ -2,6 +2,7 @@
 ARGS ?=
 VENV := .venv
 STAMP := $(VENV)/.stamp
+ANVIL := .anvil/node_modules/.bin/anvil
 # ape-vyper looks for `vyper` on PATH and would download a compiler without it.
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 # Nothing of a user's own ape set-up takes part in tests, and an empty HOME will do.
@@ -12,7 +13,7 @@ CONTRACTS = $(sort $(wildcard contracts/*.vy contracts/*/*.vy contracts/*/*.vyi)
 MAMUSHI := mamushi --line-length 110 --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup simulate scenarios test browser-test devnet-test fuzz mutants lint format bench lock clean
+.PHONY: help setup simulate scenarios test browser-test anvil devnet-test fuzz mutants lint format bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -54,10 +55,15 @@ browser-test: setup ## reports and live page in headless Chromium; with anvil on
 	@$(VENV)/bin/python tests/browser/chromium.py
 	@$(RUN) ape test tests/browser $(ARGS)
 
+# anvil from npm, where there is none on PATH
+$(ANVIL):
+	@npm install --silent --no-fund --no-audit --prefix .anvil @foundry-rs/anvil@1.7.1
+
+anvil:
+	@command -v anvil >/dev/null || $(MAKE) --no-print-directory $(ANVIL)
+
 devnet-test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
-devnet-test: setup ## the devnet on a real node: an anvil on PATH, else one from npm in .anvil
-	@command -v anvil >/dev/null || [ -x .anvil/node_modules/.bin/anvil ] || \
-		npm install --silent --no-fund --no-audit --prefix .anvil @foundry-rs/anvil@1.7.1
+devnet-test: setup anvil ## the devnet on a real node: an anvil on PATH, else one from npm in .anvil
 	@$(RUN) && PATH="$$PATH:$(CURDIR)/.anvil/node_modules/.bin" && \
 		anvil --version && ape test tests/unit/devnet tests/unit/chain/test_node.py $(ARGS)
 
