@@ -48,11 +48,11 @@ def _open(engine: str, timestamp: int, block_gas_limit: int, chain_id: int, opti
 
         return RevmChain(timestamp=timestamp, block_gas_limit=block_gas_limit, chain_id=chain_id, **options)
     if engine == "py-evm":
-        from .web3_engine import PyEvmChain
+        from .pyevm_engine import PyEvmChain
 
         return PyEvmChain(timestamp=timestamp, block_gas_limit=block_gas_limit, chain_id=chain_id, **options)
     if engine.startswith(("http://", "https://", "ws://", "wss://")):
-        from .web3_engine import NodeChain
+        from .node_engine import NodeChain
 
         return NodeChain(engine, timestamp=timestamp, block_gas_limit=block_gas_limit, **options)
     raise EngineError(

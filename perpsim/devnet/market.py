@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from perpsim.chain import EngineError, Log, Receipt, Revert
-from perpsim.chain.web3_engine import NodeChain
+from perpsim.chain.node_engine import NodeChain
 from perpsim.devnet.deployment import Deployment, record
 from perpsim.devnet.node import Node, Refusal
 from perpsim.devnet.reader import Reader, SeenBlock

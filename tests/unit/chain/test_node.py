@@ -14,7 +14,7 @@ from chain_sources import counter
 from test_engines import START, scenario
 
 from perpsim.chain import EngineError, FeeMarket, Tx, account, open_chain
-from perpsim.chain.web3_engine import NodeChain
+from perpsim.chain.node_engine import NodeChain
 
 CODEC = counter().interface.functions
 needs_anvil = pytest.mark.skipif(shutil.which("anvil") is None, reason="no anvil on PATH")

@@ -1,14 +1,9 @@
-"""Engines reached through web3.py: the embedded py-evm, and any node that speaks JSON-RPC.
+"""Any node that speaks JSON-RPC.
 
-`PyEvmChain` executes on py-evm with Cancun rules inside eth-tester: exact gas, some milliseconds a
-transaction. Time, block gas limit, order and packing follow the same code as on pyrevm, and as there gas is
-not paid for (gas price and base fee are 0): a fee market keeps its own ledger on top. Transactions are
-signed.
-
-`NodeChain` drives a node. Anvil and hardhat let it set time, order and balances; on any other node it can
-only send, wait and see: timestamps are then the node's, and a block is whatever the node makes of the
-transactions. A node holds no pending block open, so `deploy` and `execute` mine a block each, at
-`pending_timestamp` where the node allows two blocks at one time, else a second later.
+Anvil and hardhat let us set time, order and balances; on any other node we can only send, wait and see:
+timestamps are then the node's, and a block is whatever the node makes of the transactions. A node holds no
+pending block open, so `deploy` and `execute` mine a block each, at `pending_timestamp` where the node allows
+two blocks at one time, else a second later.
 """
 
 from __future__ import annotations
@@ -17,26 +12,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from eth_account import Account as Signer
-from eth_utils import to_checksum_address
-
 from . import accounts
 from .artifacts import Artifact
-from .base import (
-    COINBASE,
-    DEFAULT_BLOCK_GAS_LIMIT,
-    OPEN_GAS_LIMIT,
-    REJECTED,
-    SETUP_GAS,
-    Block,
-    Chain,
-    Log,
-    Receipt,
-    Tx,
-)
-from .embedded import EmbeddedChain, refuse
+from .base import COINBASE, DEFAULT_BLOCK_GAS_LIMIT, OPEN_GAS_LIMIT, REJECTED, Block, Chain, Log, Receipt, Tx
+from .embedded import refuse
 from .errors import MAX_REVERT_BYTES, EngineError, Revert, decode_revert
+from .gas_model import intrinsic_gas
 from .mempool import Round
+from .signing import Wallet, one_line, raw_bytes, refusal
 
 #: nodes stop keeping the order of a batch at some 120 entries
 BATCH = 100
@@ -44,287 +27,8 @@ BATCH = 100
 NODE_TIMEOUT = 20
 MINING_TIMEOUT = 180
 _RICH = 10**24
-
-
-def _raw(value: str | bytes) -> bytes:
-    return bytes(value) if isinstance(value, bytes) else bytes.fromhex(value[2:])
-
-
-def _one_line(error: object) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 200 else text[:197] + "..."
-
-
-class _Wallet:
-    """Signs for the accounts of `accounts.account`."""
-
-    def __init__(self, chain_id: int) -> None:
-        self.chain_id = chain_id
-
-    def sign(self, tx: Tx, nonce: int, gas: int, fees: dict[str, int]) -> bytes:
-        """The raw transaction; KeyError if the sender's key is unknown, ValueError if a field is
-        malformed."""
-        holder = accounts.by_address(tx.sender)
-        if holder is None:
-            raise KeyError(tx.sender)
-        fields: dict[str, Any] = {
-            "chainId": self.chain_id,
-            "nonce": nonce,
-            "gas": gas,
-            "value": tx.value,
-            "data": tx.data,
-            **fees,
-        }
-        if tx.to:
-            fields["to"] = to_checksum_address(tx.to)
-        return bytes(Signer.sign_transaction(fields, holder.key).raw_transaction)
-
-
-# --------------------------------------------------------------------------------- embedded py-evm
-
-
-def _make_backend(timestamp: int, chain_id: int) -> Any:
-    """The eth-tester backend: py-evm with one block open, whose time, fee and randomness are ours."""
-    from eth.vm.forks import CancunVM
-    from eth.vm.spoof import SpoofTransaction
-    from eth_tester import PyEVMBackend
-    from eth_tester.exceptions import TransactionFailed
-
-    class OpenVM(CancunVM):
-        @classmethod
-        def validate_gas(cls, header: Any, parent_header: Any) -> None:
-            """No rule ties our base fee to the parent's."""
-
-    class Backend(PyEVMBackend):
-        def __init__(self) -> None:
-            super().__init__(
-                genesis_parameters={
-                    "coinbase": bytes(20),
-                    "difficulty": 0,
-                    "extra_data": b"",
-                    "gas_limit": OPEN_GAS_LIMIT,
-                    "mix_hash": bytes(32),
-                    "nonce": bytes(8),
-                    "timestamp": timestamp - 1,
-                },
-                genesis_state={bytes(20): {"balance": 0, "nonce": 0, "code": b"", "storage": {}}},
-                vm_configuration=((0, OpenVM),),
-            )
-            type(self.chain).chain_id = chain_id
-            self.vm: Any = None
-            self.receipt: Any = None
-            self.computation: Any = None
-            self.enter(timestamp)
-
-        def enter(self, timestamp: int) -> None:
-            """Open the pending block at `timestamp`, keeping what has been executed in it."""
-            if self.vm is not None:
-                self.vm.state.persist()
-                self.chain.header = self.chain.header.copy(state_root=self.vm.state.state_root)
-            header = self.chain.header
-            self.chain.header = header.copy(
-                timestamp=timestamp,
-                coinbase=_raw(COINBASE),
-                mix_hash=header.block_number.to_bytes(32, "big"),
-                base_fee_per_gas=0,
-            )
-            # one VM for the whole block: the tries are written once, when it is mined
-            self.vm = self.chain.get_vm(self.chain.header)
-
-        def send_raw_transaction(self, raw_transaction: bytes) -> bytes:
-            transaction = self.vm.get_transaction_builder().decode(raw_transaction)
-            self.receipt, self.computation = self.vm.apply_transaction(self.chain.header, transaction)
-            return bytes(transaction.hash)
-
-        def mine_blocks(self, num_blocks: int = 1, coinbase: bytes = b"") -> tuple[bytes, ...]:
-            header = self.chain.header
-            self.vm.state.persist()
-            self.chain.header = header.copy(state_root=self.vm.state.state_root)
-            block = self.chain.mine_block(coinbase=header.coinbase, mix_hash=header.mix_hash)
-            self.vm = None
-            self.enter(header.timestamp + 1)
-            return (bytes(block.hash),)
-
-        def call(self, transaction: dict[str, Any], block_number: Any = "latest") -> bytes:
-            unsigned = self._get_normalized_and_unsigned_evm_transaction(
-                {"gas": SETUP_GAS, "nonce": 0, "gas_price": 0, **transaction}, "pending"
-            )
-            state = self.vm.state
-            state.lock_changes()
-            checkpoint = state.snapshot()
-            self.computation = state.apply_transaction(SpoofTransaction(unsigned, from_=transaction["from"]))
-            state.revert(checkpoint)
-            if self.computation.is_error:
-                raise TransactionFailed("reverted")
-            return bytes(self.computation.output)
-
-        def get_balance(self, account: bytes, block_number: Any = "latest") -> int:
-            return int(self.vm.state.get_balance(account))
-
-        def get_nonce(self, account: bytes, block_number: Any = "latest") -> int:
-            return int(self.vm.state.get_nonce(account))
-
-        def get_code(self, account: bytes, block_number: Any = "latest") -> bytes:
-            return bytes(self.vm.state.get_code(account))
-
-        def get_storage(self, account: bytes, slot: int, block_number: Any = "latest") -> int:
-            return int(self.vm.state.get_storage(account, slot))
-
-    return Backend()
-
-
-class PyEvmChain(EmbeddedChain):
-    """A chain on py-evm (Cancun), through eth-tester and web3. See the module."""
-
-    engine = "py-evm"
-
-    def __init__(
-        self, *, timestamp: int, block_gas_limit: int = DEFAULT_BLOCK_GAS_LIMIT, chain_id: int = 31337
-    ) -> None:
-        super().__init__(timestamp=timestamp, block_gas_limit=block_gas_limit, chain_id=chain_id)
-        from eth_tester import EthereumTester
-        from web3 import EthereumTesterProvider, Web3
-
-        class Tester(EthereumTester):
-            def mine_block(self, coinbase: str = COINBASE) -> str:
-                # called after each transaction; without auto-mining each would be run in a snapshot and again
-                return ""
-
-        self._backend = _make_backend(timestamp, chain_id)
-        self._wallet = _Wallet(chain_id)
-        self.web3 = Web3(EthereumTesterProvider(Tester(self._backend)))
-        self._entered = (1, timestamp)
-
-    def _enter(self, number: int, timestamp: int) -> None:
-        if self._entered != (number, timestamp):
-            self._backend.enter(timestamp)
-            self._entered = (number, timestamp)
-
-    def _leave(self, transactions: int) -> None:
-        self.web3.provider.make_request("evm_mine", [1])  # type: ignore[arg-type]
-        number, timestamp = self._entered
-        self._entered = (number + 1, timestamp + 1)
-
-    def deploy(self, artifact: Artifact, *args: Any, sender: str) -> str:
-        self._enter_pending()
-        tx = Tx(sender.lower(), "", artifact.creation(*args), gas_limit=SETUP_GAS)
-        address = accounts.create_address(tx.sender, self.nonce(tx.sender))
-        receipt = self._run(tx, self._number + 1, len(self._pending))._replace(to=address)
-        if not receipt.error.startswith(REJECTED):
-            self._pending.append(receipt._replace(output=b""))
-        if not receipt.status:
-            raise Revert(f"{artifact.name}: {receipt.reason}", receipt.output)
-        return address
-
-    def view(self, to: str, data: bytes, sender: str | None = None, timestamp: int | None = None) -> bytes:
-        from eth_tester.exceptions import TransactionFailed
-
-        number = self._number + 1
-        if timestamp is not None:
-            context = (number, timestamp)
-        elif self._pending or self._number == 0:
-            context = (number, self._pending_timestamp)
-        else:
-            context = (self._number, self._timestamp)
-        execution = self._backend.vm.state.execution_context
-        kept = execution._block_number, execution._timestamp, execution._mix_hash
-        # the open block is the next one, the view wants to stand in another
-        execution._block_number, execution._timestamp = context
-        execution._mix_hash = context[0].to_bytes(32, "big")
-        fields = {
-            "from": to_checksum_address(sender or COINBASE),
-            "to": to_checksum_address(to),
-            "data": "0x" + data.hex(),
-            "gas": SETUP_GAS,
-            "gasPrice": 0,
-        }
-        try:
-            answer = self.web3.provider.ethereum_tester.call(_tester_call(fields), "pending")  # type: ignore[attr-defined]
-        except TransactionFailed:
-            computation = self._backend.computation
-            words, output = _evm_error(computation)
-            raise Revert(words or decode_revert(output), output) from None
-        finally:
-            execution._block_number, execution._timestamp, execution._mix_hash = kept
-        return _raw(answer)
-
-    def _run(self, tx: Tx, number: int, index: int) -> Receipt:
-        def rejected(words: str) -> Receipt:
-            return Receipt(0, 0, b"", [], tx.id, number, index, tx.sender, tx.to, REJECTED + words)
-
-        backend = self._backend
-        try:
-            raw = self._wallet.sign(tx, self.nonce(tx.sender), tx.gas_limit, {"gasPrice": 0})
-        except KeyError:
-            return rejected(f"no key for the sender {tx.sender}")
-        except Exception as error:
-            return rejected(_one_line(error))
-        try:
-            self.web3.eth.send_raw_transaction(raw)
-        except Exception as error:
-            return rejected(_refusal(error))
-        computation, receipt = backend.computation, backend.receipt
-        gas_used = int(receipt.gas_used)
-        if computation.is_error:
-            words, output = _evm_error(computation)
-            return Receipt(0, gas_used, output, [], tx.id, number, index, tx.sender, tx.to, words)
-        logs = [
-            Log(
-                "0x" + entry.address.hex(),
-                [t.to_bytes(32, "big") for t in entry.topics],
-                bytes(entry.data),
-                *at,
-            )
-            for entry, at in ((entry, (number, index, i)) for i, entry in enumerate(receipt.logs))
-        ]
-        return Receipt(1, gas_used, bytes(computation.output), logs, tx.id, number, index, tx.sender, tx.to)
-
-    def _held(self, address: str) -> int:
-        return int(self.web3.eth.get_balance(to_checksum_address(address)))
-
-    def fund_native(self, address: str, amount: int) -> None:
-        state = self._backend.vm.state
-        raw = _raw(address)
-        state.set_balance(raw, state.get_balance(raw) + amount)
-
-    def nonce(self, address: str) -> int:
-        return int(self._backend.get_nonce(_raw(address)))
-
-    def code(self, address: str) -> bytes:
-        return bytes(self._backend.get_code(_raw(address)))
-
-    def storage(self, address: str, slot: int) -> int:
-        return int(self._backend.get_storage(_raw(address), slot))
-
-
-def _tester_call(fields: dict[str, Any]) -> dict[str, Any]:
-    renamed = {"gasPrice": "gas_price"}
-    return {renamed.get(key, key): value for key, value in fields.items()}
-
-
-def _evm_error(computation: Any) -> tuple[str, bytes]:
-    """(word for a halt or "", revert data) of a failed py-evm computation."""
-    from eth.exceptions import OutOfGas
-    from eth.exceptions import Revert as EvmRevert
-
-    if isinstance(computation.error, EvmRevert):
-        return "", bytes(computation.output[:MAX_REVERT_BYTES])
-    if isinstance(computation.error, OutOfGas):
-        return "out of gas", b""
-    return f"halted: {type(computation.error).__name__}", b""
-
-
-def _refusal(error: Exception) -> str:
-    text = _one_line(error)
-    lowered = text.lower()
-    if "insufficient gas" in lowered or "intrinsic gas" in lowered:
-        return "gas limit below the intrinsic cost"
-    if "insufficient funds" in lowered or "balance" in lowered:
-        return "not enough native coin for the value sent"
-    return text
-
-
-# ------------------------------------------------------------------------------------------- a node
+#: gas that making a contract costs beyond a call
+_CREATION_GAS = 32_000
 
 
 class NodeChain(Chain):
@@ -348,7 +52,7 @@ class NodeChain(Chain):
         self._provider = _provider(url, timeout)
         chain_id = int(self._ask("eth_chainId"), 16)
         super().__init__(timestamp=timestamp, block_gas_limit=block_gas_limit, chain_id=chain_id)
-        self._wallet = _Wallet(chain_id)
+        self._wallet = Wallet(chain_id)
         self._nonces: dict[str, int] = {}
         self._funded: set[str] = set()
         head = self._ask("eth_getBlockByNumber", "latest", False)
@@ -441,10 +145,10 @@ class NodeChain(Chain):
         if timestamp is not None:
             params += [{}, {"time": hex(timestamp)}]
         try:
-            return _raw(self._ask("eth_call", *params))
+            return raw_bytes(self._ask("eth_call", *params))
         except _NodeError as error:
             if error.data is None and not error.reverted:
-                raise EngineError(f"node {self.engine}: {_one_line(error)}") from None
+                raise EngineError(f"node {self.engine}: {one_line(error)}") from None
             output = error.data or b""
             raise Revert(decode_revert(output), output[:MAX_REVERT_BYTES]) from None
 
@@ -490,7 +194,7 @@ class NodeChain(Chain):
         for i, answer in zip(order, sent):
             sender = txs[i].sender
             if isinstance(answer, _NodeError):
-                refused[i] = _refusal(answer)
+                refused[i] = refusal(answer)
                 stuck.add(sender)
             elif sender in stuck:
                 # its nonce now leaves a gap: it must not be mined some day later
@@ -537,7 +241,7 @@ class NodeChain(Chain):
             # the node orders by tip: falling tips make it keep our order
             tip = len(txs) - i
             fees = {"maxFeePerGas": price + tip, "maxPriorityFeePerGas": tip}
-            if tx.gas_limit < _intrinsic_gas(tx):
+            if tx.gas_limit < intrinsic_gas(tx.data) + (0 if tx.to else _CREATION_GAS):
                 refused[i] = "gas limit below the intrinsic cost"
                 continue
             try:
@@ -545,7 +249,7 @@ class NodeChain(Chain):
             except KeyError:
                 refused[i] = f"no key for the sender {tx.sender}"
             except Exception as error:
-                refused[i] = _one_line(error)
+                refused[i] = one_line(error)
             else:
                 self._nonces[tx.sender] += 1
         return raws
@@ -556,7 +260,7 @@ class NodeChain(Chain):
         answers = self._ask_all([("eth_getTransactionCount", [address, "latest"]) for address in unknown])
         for address, answer in zip(unknown, answers):
             if isinstance(answer, _NodeError):
-                raise EngineError(f"node {self.engine}: {_one_line(answer)}")
+                raise EngineError(f"node {self.engine}: {one_line(answer)}")
             self._nonces[address] = int(answer, 16)
         poor = sorted(senders - self._funded)
         if self.drives:
@@ -588,7 +292,14 @@ class NodeChain(Chain):
         if not status:
             output, error = self._why(entry["transactionHash"])
         logs = [
-            Log(log["address"].lower(), [_raw(t) for t in log["topics"]], _raw(log["data"]), number, index, i)
+            Log(
+                log["address"].lower(),
+                [raw_bytes(t) for t in log["topics"]],
+                raw_bytes(log["data"]),
+                number,
+                index,
+                i,
+            )
             for i, log in enumerate(entry["logs"])
         ]
         gas_used = int(entry["gasUsed"], 16)
@@ -604,7 +315,7 @@ class NodeChain(Chain):
             )
         except _NodeError:
             return b"", "reverted (the node does not say why)"
-        output = _raw(trace.get("output") or "0x")[:MAX_REVERT_BYTES]
+        output = raw_bytes(trace.get("output") or "0x")[:MAX_REVERT_BYTES]
         words = str(trace.get("error") or "").lower()
         if "revert" in words or (not words and output):
             return output, ""
@@ -637,7 +348,7 @@ class NodeChain(Chain):
         )
 
     def code(self, address: str) -> bytes:
-        return _raw(self._ask("eth_getCode", address, "latest"))
+        return raw_bytes(self._ask("eth_getCode", address, "latest"))
 
     def storage(self, address: str, slot: int) -> int:
         return int(self._ask("eth_getStorageAt", address, hex(slot), "latest"), 16)
@@ -661,15 +372,9 @@ class _NodeError(EngineError):
         data = fields.get("data")
         if isinstance(data, dict):
             data = data.get("data") or data.get("result")
-        self.data = _raw(data) if isinstance(data, str) and data.startswith("0x") else None
+        self.data = raw_bytes(data) if isinstance(data, str) and data.startswith("0x") else None
         self.reverted = "revert" in self.message.lower()
-        super().__init__(f"the node refuses {method}: {_one_line(self.message)}")
-
-
-def _intrinsic_gas(tx: Tx) -> int:
-    """Gas that a call costs before it runs (Cancun): base and calldata."""
-    zeros = tx.data.count(0)
-    return 21_000 + 4 * zeros + 16 * (len(tx.data) - zeros) + (0 if tx.to else 32_000)
+        super().__init__(f"the node refuses {method}: {one_line(self.message)}")
 
 
 def _unanswered(error: Exception) -> str:
@@ -681,7 +386,7 @@ def _unanswered(error: Exception) -> str:
         return "connection refused"
     if "resolve" in text or "getaddrinfo" in text or "Name or service" in text:
         return "unknown host"
-    return _one_line(text)
+    return one_line(text)
 
 
 def _place(entry: dict[str, Any] | None, fallback: int) -> tuple[int, int, int]:
