@@ -60,40 +60,17 @@ def withdraw(provider: Any, amount: str, alias: str | None, deployment: Path | N
 
 
 def _as_customer(provider: Any, alias: str | None, deployment: Path | None, do: Callable[[Any], Any]) -> None:
-    """What a customer does; mistakes are one line."""
     # ape takes the project off the path once it has read the script
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from perpsim.devnet.ape_network import file_of, node_of, signer_of
-    from perpsim.devnet.by_hand import Customer
-    from perpsim.devnet.deployment import attached
-    from perpsim.devnet.live_chain import LiveChain
-    from perpsim.errors import UserError
+    from perpsim.devnet.commands import as_customer
 
-    node = node_of(provider)
-    try:
-        found, _ = attached(node, file_of(provider, deployment))
-        for line in do(Customer(found, LiveChain(node, signer_of(provider, alias)))):
-            click.echo(line)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    as_customer(provider, alias, deployment, do)
 
 
 def _show(provider: Any, deployment: Path | None, lines: Callable[[Any, Any], Any]) -> None:
-    """What the log says; mistakes are one line."""
     # ape takes the project off the path once it has read the script
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from perpsim.devnet import by_hand
-    from perpsim.devnet.ape_network import file_of, node_of
-    from perpsim.devnet.deployment import attached
-    from perpsim.devnet.mirror import Mirror
-    from perpsim.errors import UserError
+    from perpsim.devnet.commands import show
 
-    node, path = node_of(provider), file_of(provider, deployment)
-    try:
-        found, _ = attached(node, path)
-        mirror = Mirror(found, node, path.with_suffix(".log.jsonl"))
-        mirror.follow()
-        for line in lines(by_hand, mirror):
-            click.echo(line)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    show(provider, deployment, lambda mirror: lines(by_hand, mirror))

@@ -25,21 +25,9 @@ def cli(provider: Any, last: int, deployment: Path | None) -> None:
 
 
 def _show(provider: Any, deployment: Path | None, lines: Callable[[Any, Any], Any]) -> None:
-    """What the log says; mistakes are one line."""
     # ape takes the project off the path once it has read the script
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from perpsim.devnet import by_hand
-    from perpsim.devnet.ape_network import file_of, node_of
-    from perpsim.devnet.deployment import attached
-    from perpsim.devnet.mirror import Mirror
-    from perpsim.errors import UserError
+    from perpsim.devnet.commands import show
 
-    node, path = node_of(provider), file_of(provider, deployment)
-    try:
-        found, _ = attached(node, path)
-        mirror = Mirror(found, node, path.with_suffix(".log.jsonl"))
-        mirror.follow()
-        for line in lines(by_hand, mirror):
-            click.echo(line)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    show(provider, deployment, lambda mirror: lines(by_hand, mirror))

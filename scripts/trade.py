@@ -66,19 +66,8 @@ def cancel(provider: Any, order: str, market: str, alias: str | None, deployment
 
 
 def _as_customer(provider: Any, alias: str | None, deployment: Path | None, do: Callable[[Any], Any]) -> None:
-    """What a customer does; mistakes are one line."""
     # ape takes the project off the path once it has read the script
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from perpsim.devnet.ape_network import file_of, node_of, signer_of
-    from perpsim.devnet.by_hand import Customer
-    from perpsim.devnet.deployment import attached
-    from perpsim.devnet.live_chain import LiveChain
-    from perpsim.errors import UserError
+    from perpsim.devnet.commands import as_customer
 
-    node = node_of(provider)
-    try:
-        found, _ = attached(node, file_of(provider, deployment))
-        for line in do(Customer(found, LiveChain(node, signer_of(provider, alias)))):
-            click.echo(line)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    as_customer(provider, alias, deployment, do)
