@@ -101,4 +101,4 @@ lock: ## resolve the dependencies anew (needs uv on PATH)
 
 clean: ## remove caches and builds (.venv and runs/ stay)
 	@rm -rf .build .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
-	@find perpsim scripts tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@find perpsim scripts bots tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

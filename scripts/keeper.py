@@ -36,21 +36,20 @@ def cli(
     """Liquidate whoever is under water."""
     # ape takes the project off the path once it has read the script
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from perpsim.devnet.ape_network import file_of, node_of, signer_of
-    from perpsim.devnet.bots import run_keeper
+    from perpsim.devnet.ape_network import existing_file_of, node_of, signer_of
+    from perpsim.devnet.bots import open_keeper, run_keeper
     from perpsim.errors import UserError
 
     try:
-        run_keeper(
+        bot = open_keeper(
             node_of(provider),
             signer_of(provider, alias),
-            file_of(provider, deployment),
+            existing_file_of(provider, deployment),
             strategy=strategy,
             min_profit=min_profit,
             coin_price=coin_price,
-            poll=poll,
             dry_run=dry_run,
-            once=once,
         )
+        run_keeper(bot, poll=poll, once=once)
     except UserError as error:
         raise click.ClickException(str(error)) from None

@@ -37,13 +37,20 @@ def network_of(provider: Any) -> str:
     """Name of the network, fit for a file name. Networks that are told apart by their URL share a chain."""
     network = provider.network
     if network.name in ("adhoc", "custom"):
-        return f"{network.ecosystem.name}-{provider.chain_id}"
+        return _chain_of(provider)
     return f"{network.ecosystem.name}-{network.name}-{provider.name}"
 
 
 def file_of(provider: Any, given: Path | None) -> Path:
-    """The deployment file: the one that was given, else that of the network."""
+    """The deployment file to write: the one that was given, else that of the network."""
     return given or FOLDER / f"{network_of(provider)}.json"
+
+
+def existing_file_of(provider: Any, given: Path | None) -> Path:
+    """The deployment file to read: that of the chain, which a node's URL gives it, where the network has
+    none."""
+    own, of_chain = file_of(provider, given), FOLDER / f"{_chain_of(provider)}.json"
+    return of_chain if given is None and not own.exists() and of_chain.exists() else own
 
 
 def signer_of(provider: Any, alias: str | None) -> Signer:
@@ -64,6 +71,10 @@ def signer_of(provider: Any, alias: str | None) -> Signer:
     if hasattr(found, "set_autosign"):
         found.set_autosign(True)
     return ApeSigner(found, provider)
+
+
+def _chain_of(provider: Any) -> str:
+    return f"{provider.network.ecosystem.name}-{provider.chain_id}"
 
 
 def _through(web3: Any) -> Transport:

@@ -34,7 +34,7 @@ def files_beside(deployment: Path, address: str) -> tuple[Path, Path]:
     return deployment.with_name(f"{stem}.log.jsonl"), deployment.with_name(f"{stem}.bot.json")
 
 
-def run_keeper(
+def open_keeper(
     node: Node,
     signer: Signer,
     path: Path,
@@ -42,15 +42,14 @@ def run_keeper(
     strategy: str,
     min_profit: float = 0.0,
     coin_price: float = 0.0,
-    poll: float = 1.0,
     dry_run: bool = False,
-    once: bool = False,
-) -> None:
-    """A keeper until Ctrl-C. Raises `UserError` for what cannot be begun."""
+) -> KeeperBot:
+    """A keeper on the exchange of a deployment file, with its files beside that. Raises `UserError` for what
+    cannot be begun."""
     try:
         config = live_keeper(strategy, min_profit)
     except ValidationError as error:
-        raise UserError(f"--strategy {strategy}: {error.errors()[0]['msg']}") from None
+        raise UserError(f"strategy {strategy}: {error.errors()[0]['msg']}") from None
     deployment, _ = attached(node, path)
     chain = LiveChain(node, signer)
     if not dry_run:
@@ -59,12 +58,17 @@ def run_keeper(
     mirror = Mirror(deployment, node, journal)
     bot = KeeperBot(mirror, chain, config, say, coin_price=coin_price, dry_run=dry_run, state=state)
     say({"event": "begin", "keeper": signer.address, "strategy": strategy, "block": mirror.reader.cursor})
+    return bot
+
+
+def run_keeper(bot: KeeperBot, *, poll: float = 1.0, once: bool = False) -> None:
+    """Let a keeper work until Ctrl-C."""
     if once:
         bot.tick()
         return
     stop = _on_signals()
     bot.run(stop.is_set, poll, stop.wait)
-    say({"event": "end", "block": mirror.reader.cursor, "sent": bot.keeper.sent})
+    say({"event": "end", "block": bot.mirror.reader.cursor, "sent": bot.keeper.sent})
 
 
 def run_devnet(

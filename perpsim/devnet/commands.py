@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from perpsim.devnet.ape_network import file_of, node_of, signer_of
+from perpsim.devnet.ape_network import existing_file_of, node_of, signer_of
 from perpsim.devnet.by_hand import Customer
 from perpsim.devnet.deployment import attached
 from perpsim.devnet.live_chain import LiveChain
@@ -22,7 +22,7 @@ def as_customer(
     """Print what a customer of the exchange on the connected network does."""
     node = node_of(provider)
     try:
-        found, _ = attached(node, file_of(provider, deployment))
+        found, _ = attached(node, existing_file_of(provider, deployment))
         for line in do(Customer(found, LiveChain(node, signer_of(provider, alias)))):
             click.echo(line)
     except UserError as error:
@@ -31,7 +31,7 @@ def as_customer(
 
 def show(provider: Any, deployment: Path | None, lines: Callable[[Mirror], Iterable[str]]) -> None:
     """Print what the log of the exchange on the connected network says."""
-    node, path = node_of(provider), file_of(provider, deployment)
+    node, path = node_of(provider), existing_file_of(provider, deployment)
     try:
         found, _ = attached(node, path)
         mirror = Mirror(found, node, path.with_suffix(".log.jsonl"))
