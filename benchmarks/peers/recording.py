@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from work import Step, Work
 
 from perpsim.chain import Artifact, Receipt, Tx
 from perpsim.chain.revm import RevmChain
-from perpsim.market.paths import sample_paths
 from perpsim.protocol import deploy
 from perpsim.scenarios import Scenario
+from perpsim.simulation.command import on_exchange
 from perpsim.simulation.parameters import protocol_params
-from perpsim.simulation.runner import Simulation
 
 _SET_UP_SECONDS = 3_600
 
@@ -55,11 +53,8 @@ def record(scenario: Scenario, **options: Any) -> tuple[Work, list[int]]:
     start = scenario.start - _SET_UP_SECONDS
     chain = Recorder(timestamp=start, block_gas_limit=scenario.clock.gas_limit, **options)
     with chain:
-        price_seed, agent_seed, network_seed = np.random.SeedSequence(scenario.seed).spawn(3)
-        paths = sample_paths(scenario, price_seed)
         protocol = deploy(chain, protocol_params(scenario))
-        agents, network = np.random.default_rng(agent_seed), np.random.default_rng(network_seed)
-        simulation = Simulation(scenario, protocol, paths, agents, network)
+        simulation = on_exchange(scenario, protocol)
         done = len(chain.steps)
         simulation.run()
     seconds, limit = scenario.clock.seconds_per_block, scenario.clock.gas_limit

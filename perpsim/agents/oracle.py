@@ -9,13 +9,12 @@ import numpy as np
 
 from perpsim.agents.base import View, Views
 from perpsim.agents.desk import Desk
+from perpsim.agents.streams import branch
 from perpsim.chain import Tx
 from perpsim.market.prices import to_wad
 from perpsim.scenarios import Oracle
 
 _ARRIVAL = 0.01
-# Where the reporter's errors branch off the run's random numbers: those of everybody else stay as they were.
-_ERRORS = 1_000
 
 
 @dataclass
@@ -78,7 +77,7 @@ class Reporter:
         """What the true price is multiplied with in this block."""
         error = 1.0
         if feed.settings.noise:
-            feed.noise = feed.noise or _branch(rng, feed.market)
+            feed.noise = feed.noise or np.random.default_rng(branch(rng, "errors", feed.market))
             error = float(np.exp(feed.settings.noise * feed.noise.standard_normal()))
         for fault in feed.settings.faults:
             if fault.covers(block, feed.market):
@@ -92,12 +91,3 @@ class Reporter:
             return desk.post(self.address, price, time, _ARRIVAL)
         prices = {other.market: price for other, price in posts}
         return desk.post_many(self.address, prices, time, _ARRIVAL)
-
-
-def _branch(rng: np.random.Generator, market: int) -> np.random.Generator:
-    """A stream for the errors in one market, from the seed of `rng`, which is left as it is."""
-    root = rng.bit_generator.seed_seq
-    assert isinstance(root, np.random.SeedSequence)
-    return np.random.default_rng(
-        np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, _ERRORS, market))
-    )

@@ -58,13 +58,12 @@ class LiveMarket(Simulation):
 
     def __init__(self, deployment: Deployment, protocol: Protocol, node: Node, *, fresh: bool) -> None:
         scenario = playable(deployment.model)
-        prices, agents, network = np.random.SeedSequence(scenario.seed).spawn(3)
+        prices, agents = np.random.SeedSequence(scenario.seed).spawn(2)
         super().__init__(
             scenario,
             protocol,
             sample_paths(scenario, prices),
             np.random.default_rng(agents),
-            np.random.default_rng(network),
             preparation=_endow if fresh else rejoin,
         )
         self._reader = Reader(node, deployment.contracts.values(), deployment.block)

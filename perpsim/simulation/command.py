@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+from typing import Protocol as Interface
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from perpsim.chain import AuditFailure, EngineError, Revert
 from perpsim.errors import UserError
 from perpsim.market.candles import Candles
 from perpsim.market.paths import sample_paths
+from perpsim.protocol import Protocol
 from perpsim.scenarios import Scenario
 from perpsim.scenarios.loading import load_scenario
 from perpsim.simulation.folder import RunFolder, fresh_folder
@@ -55,7 +57,7 @@ class Result:
     violation: str
 
 
-class Progress(Protocol):
+class Progress(Interface):
     """Somebody who watches."""
 
     def start(self, total: int) -> None:
@@ -71,17 +73,24 @@ class Progress(Protocol):
 def build(
     scenario: Scenario, engine: str = "revm", candles: Mapping[int, Candles] | None = None, **options: Any
 ) -> Simulation:
-    """A simulation ready to run. Prices, agents and other people's demand for gas draw from streams of their
-    own, all from the seed. `candles`: files that have been read already, by market."""
-    price_seed, agent_seed, network_seed = np.random.SeedSequence(scenario.seed).spawn(3)
-    paths = sample_paths(scenario, price_seed, candles)
+    """A simulation ready to run on an exchange of its own. `candles`: files that have been read already, by
+    market."""
     protocol = open_exchange(scenario, engine)
     try:
-        agents, network = np.random.default_rng(agent_seed), np.random.default_rng(network_seed)
-        return Simulation(scenario, protocol, paths, agents, network, **options)
+        return on_exchange(scenario, protocol, candles, **options)
     except BaseException:
         protocol.chain.close()
         raise
+
+
+def on_exchange(
+    scenario: Scenario, protocol: Protocol, candles: Mapping[int, Candles] | None = None, **options: Any
+) -> Simulation:
+    """A simulation ready to run on an exchange that has been opened for it and not been used. Prices and
+    agents draw from streams of their own, all from the scenario's seed."""
+    price_seed, agent_seed = np.random.SeedSequence(scenario.seed).spawn(2)
+    paths = sample_paths(scenario, price_seed, candles)
+    return Simulation(scenario, protocol, paths, np.random.default_rng(agent_seed), **options)
 
 
 def opened(scenario: Scenario, engine: str, candles: Mapping[int, Candles]) -> Simulation:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from perpsim.agents.bids import BidBook
+from perpsim.agents.streams import Stream
 from perpsim.chain import Chain, Receipt, Tx
 from perpsim.market.congestion import Demand
 from perpsim.scenarios import Scenario
@@ -15,14 +14,13 @@ from perpsim.simulation.gas_bill import GasBill
 
 
 class GasMarket:
-    """The network of one run. `rng` draws other people's demand; `roles` are those of all populations."""
+    """The network of one run. Other people's demand comes from `stream`; `roles` are those of all
+    populations."""
 
-    def __init__(
-        self, scenario: Scenario, chain: Chain, roles: Iterable[str], rng: np.random.Generator
-    ) -> None:
+    def __init__(self, scenario: Scenario, chain: Chain, roles: Iterable[str], stream: Stream) -> None:
         self._network = scenario.network
         self._chain = chain
-        self._rng = rng
+        self._stream = stream
         self._start = scenario.start
         self._bids = BidBook(scenario.network, roles)
         self._demand: Demand | None = None
@@ -52,13 +50,13 @@ class GasMarket:
         if self._network is not None:
             self.bill.sent(role, txs)
 
-    def others(self, time: int, volatility: float) -> None:
-        """Let other people's bids for the block at `time` (seconds) arrive, the market moving with
+    def others(self, block: int, time: int, volatility: float) -> None:
+        """Let other people's bids for `block` of the run, at `time` (seconds), arrive, the market moving with
         `volatility` a block."""
         if self._demand is None:
             return
         chain = self._chain
-        bids = self._demand.bids(self._rng, time - self._start, volatility, chain.next_number)
+        bids = self._demand.bids(self._stream.at(block), time - self._start, volatility, chain.next_number)
         if bids is not None:
             chain.submit_outside(bids)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from perpsim.agents.base import View
 from perpsim.agents.keepers import Desked
+from perpsim.agents.streams import Stream, branch, streams
 from perpsim.chain import EngineError, Receipt, Tx
 from perpsim.market.outside import Outside
 from perpsim.protocol import Protocol
@@ -58,8 +59,8 @@ def rare_collections() -> Iterator[None]:
 
 
 class Simulation:
-    """One run. Deterministic: everything random comes from `rng` (agents) and `network_rng` (other people's
-    demand for gas), nothing from the clock of this machine."""
+    """One run. Deterministic: everything random branches from `rng` (`perpsim.agents.streams`), nothing comes
+    from the clock of this machine."""
 
     def __init__(
         self,
@@ -67,7 +68,6 @@ class Simulation:
         protocol: Protocol,
         paths: FloatArray,
         rng: np.random.Generator,
-        network_rng: np.random.Generator,
         capture: Capture | None = None,
         preparation: Preparation = prepare,
     ) -> None:
@@ -83,7 +83,6 @@ class Simulation:
         self.ledger = Ledger(scenario.collateral.decimals, self.indexer.account_of, policies)
         self.counterparties = Counterparties(self.indexer, scenario.markets)
         self.next_block = 0
-        self._rng = rng
         self._capture = capture
         ledger = self.ledger
         self.vault_table = VaultTable(protocol.vault.address, ledger.token, lambda: ledger.pools[SHARED])
@@ -98,7 +97,9 @@ class Simulation:
         self.warner = Warner(scenario, self.indexer, self.ledger)
         self.metrics = Metrics(self.indexer, self.ledger, self.vault_table, leveraged)
         self.keepers: list[Desked] = self.cast.keepers.keepers
-        self.gas = GasMarket(scenario, protocol.chain, self.cast.roles, network_rng)
+        self.gas = GasMarket(scenario, protocol.chain, self.cast.roles, Stream(branch(rng, "network")))
+        oracle, *others = streams(rng, self.cast.roles)
+        self._oracle_stream, self._streams = oracle, others
         self.invariants = Invariants(
             protocol, self.indexer, self.ledger, self.vault_table, scenario.checks.window
         )
@@ -133,12 +134,12 @@ class Simulation:
         time = self.scenario.start + block * self.scenario.clock.seconds_per_block
         chain = self.protocol.chain
         views = self._views(block, time)
-        self._submit(self.cast.oracle.role, self.cast.oracle.update(self._rng, views))
+        self._submit(self.cast.oracle.role, self.cast.oracle.update(self._oracle_stream.at(block), views))
         # Before the first prices there is nothing to decide on.
         if all(view.mark > 0 for view in views):
-            for population in self.cast.populations:
-                self._submit(population.role, population.update(self._rng, views))
-        self.gas.others(time, max(view.volatility for view in views))
+            for population, stream in zip(self.cast.populations, self._streams):
+                self._submit(population.role, population.update(stream.at(block), views))
+        self.gas.others(block, time, max(view.volatility for view in views))
         mined, receipts = chain.mine(time)
         if self._capture is not None:
             self._capture.mined(time, receipts)

@@ -19,6 +19,7 @@ from perpsim.agents.makers import MarketMakers
 from perpsim.agents.oracle import Reporter
 from perpsim.agents.pump import ThinMarketPump
 from perpsim.agents.stakers import FundStakers
+from perpsim.agents.streams import branch
 from perpsim.agents.takeover import SelfTrader
 from perpsim.agents.traders import LeveragedTraders
 from perpsim.agents.treasury import Treasury
@@ -279,29 +280,38 @@ def _cast(
         used[first] = used.get(first, 0) + count
         return Members([chain.account(start + number).address for number in range(count)])
 
+    drawn: dict[str, int] = {}
+
+    def luck(kind: type[Crowd]) -> np.random.Generator:
+        """What the next group of a kind draws of who its members are."""
+        number = drawn[kind.role] = drawn.get(kind.role, -1) + 1
+        return np.random.default_rng(branch(rng, "cast", kind.role, number))
+
     crowds: list[Crowd] = []
     for makers in agents.makers:
-        crowds.append(MarketMakers(makers, desks[makers.market], members(FIRST_MAKER, makers.count), rng))
+        group = members(FIRST_MAKER, makers.count)
+        crowds.append(MarketMakers(makers, desks[makers.market], group, luck(MarketMakers)))
     for arbitrage in agents.arbitrageurs:
         group = members(FIRST_ARBITRAGEUR, arbitrage.count)
-        crowds.append(IndexArbitrageurs(arbitrage, desks[arbitrage.market], group, rng))
+        crowds.append(IndexArbitrageurs(arbitrage, desks[arbitrage.market], group, luck(IndexArbitrageurs)))
     for momentum in agents.momentum:
         group = members(FIRST_MOMENTUM, momentum.count)
-        crowds.append(MomentumTraders(momentum, desks[momentum.market], group, rng))
+        crowds.append(MomentumTraders(momentum, desks[momentum.market], group, luck(MomentumTraders)))
     for noise in agents.noise:
-        crowds.append(NoiseTraders(noise, desks[noise.market], members(FIRST_NOISE, noise.count), rng))
+        group = members(FIRST_NOISE, noise.count)
+        crowds.append(NoiseTraders(noise, desks[noise.market], group, luck(NoiseTraders)))
     for traders in scenario.traders:
-        group = members(FIRST_TRADER, traders.count)
+        group, draws = members(FIRST_TRADER, traders.count), luck(LeveragedTraders)
         initial = scenario.markets[traders.market].tiers[0].initial
-        crowds.append(LeveragedTraders(traders, desks[traders.market], group, rng, seconds, initial))
+        crowds.append(LeveragedTraders(traders, desks[traders.market], group, draws, seconds, initial))
     for baskets in agents.baskets:
-        group = members(FIRST_BASKET, baskets.count)
+        group, draws = members(FIRST_BASKET, baskets.count), luck(MarketBaskets)
         initial = max(scenario.markets[leg.market].tiers[0].initial for leg in baskets.legs)
-        crowds.append(MarketBaskets(baskets, desks, group, rng, seconds, initial))
+        crowds.append(MarketBaskets(baskets, desks, group, draws, seconds, initial))
     shares = VaultDesk(desks[0].unit, (protocol.vault.address, protocol.vault.interface))
     for stakers in agents.stakers:
-        group = members(FIRST_STAKER, stakers.count)
-        crowds.append(FundStakers(stakers, shares, group, rng, seconds))
+        group, draws = members(FIRST_STAKER, stakers.count), luck(FundStakers)
+        crowds.append(FundStakers(stakers, shares, group, draws, seconds))
     schedules = [Schedule(market) for market in scenario.markets]
     for attacker in agents.attackers:
         count = (

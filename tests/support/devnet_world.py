@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from perpsim.devnet.deployment import Deployment, record
-from perpsim.market.paths import sample_paths
 from perpsim.protocol import Protocol, deploy
 from perpsim.scenarios import Scenario
 from perpsim.scenarios.loading import load_scenario
+from perpsim.simulation.command import on_exchange
 from perpsim.simulation.parameters import protocol_params
 from perpsim.simulation.runner import Simulation
 from support.fake_node import FakeNode
@@ -45,8 +43,4 @@ def make_world(*overrides: str) -> World:
 
 
 def simulation_of(scenario: Scenario, protocol: Protocol) -> Simulation:
-    prices, agents, network = np.random.SeedSequence(scenario.seed).spawn(3)
-    paths = sample_paths(scenario, prices)
-    return Simulation(
-        scenario, protocol, paths, np.random.default_rng(agents), np.random.default_rng(network)
-    )
+    return on_exchange(scenario, protocol)
