@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from perpsim.chain import EngineError, account
+from perpsim.deleveraging.audit import audit
+from perpsim.deleveraging.replay import read_log
 from perpsim.devnet.by_hand import Customer
 from perpsim.devnet.deployment import Deployment
 from perpsim.devnet.keeper import KeeperBot, live_keeper
@@ -124,6 +126,32 @@ def test_a_crash_on_a_real_node_with_two_keepers_and_an_outage(anvil, tmp_path):
         assert len(bot.mirror.ledger.liquidations) == len(ledger.liquidations)
     with pytest.raises(UserError, match="runs scenario smoke; --force begins black-thursday-2020 instead"):
         open_market(url, load_scenario("black-thursday-2020"), path)
+
+
+def test_a_bot_deleverages_by_list_and_the_log_recomputes_every_receipt(anvil, tmp_path):
+    scenario = load_scenario("smoke", ["agents.keepers=[]", "fund.initial=500", "markets.0.adl=queue-bitmex"])
+    assert scenario.markets[0].liquidation.adl_list_from == 0
+    url = anvil("--no-mining", "--timestamp", str(scenario.start - 3601))
+    path, said = tmp_path / "devnet.json", []
+    market = open_market(url, scenario, path, say=lambda line: None)
+    deployment = Deployment.read(path)
+    bot = bot_on(url, deployment, 901, "greedy", tmp_path, said)
+    for _ in range(160):
+        market.step()
+        bot.tick()
+    rebuilt = Mirror(deployment, Node.at(url))
+    rebuilt.follow()
+    rebuilt.verify()
+    ledger = rebuilt.ledger
+    listed = [row for row in ledger.adl_rows if row["taken"] > 0]
+    assert len(listed) >= 3 and {row["policy"] for row in ledger.adl} == {"queue-bitmex"}
+    rebuilt.log.frame().write_parquet(tmp_path / "events.parquet")
+    names = {policy.address: name for name, policy in rebuilt.protocol.policies.items()}
+    receipts = list(audit(read_log(tmp_path), scenario.markets, scenario.collateral.decimals, names))
+    assert len(receipts) == len(ledger.adl) and all(receipt.listed for receipt in receipts)
+    assert [receipt.problems for receipt in receipts] == [()] * len(receipts)
+    borne = {row["counterparty"] for row in listed}
+    assert borne == set().union(*(receipt.bearers for receipt in receipts))
 
 
 def test_what_a_person_sends_is_in_the_markets_next_block(anvil, tmp_path):
