@@ -20,11 +20,15 @@ U88: constant(int256) = 2**88 - 1
 FILLED: constant(uint256) = 0
 MAKER_FAILED: constant(uint256) = 1
 MARGIN: constant(uint256) = 2
+STALE: constant(uint256) = 3
 CLOSE_ONLY: constant(uint256) = 4
 INTEREST_CAP: constant(uint256) = 5
+NEEDS_COVER: constant(uint256) = 6
+MORE: constant(uint256) = 7
 # flags of a fill
 TAKER_BUYS: constant(uint256) = 1
 MAKER_REDUCE_ONLY: constant(uint256) = 2
+TAKER_REDUCE_ONLY: constant(uint256) = 4
 
 
 event Fill:

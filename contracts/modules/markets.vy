@@ -231,6 +231,15 @@ def _is_stale(market: uint256) -> bool:
 
 @internal
 @view
+def _without_flag(market: uint256, flag: int256) -> int256:
+    """
+    @notice A market's price word with one flag down.
+    """
+    return (self.prices[market] | flag) ^ flag
+
+
+@internal
+@view
 def _book(market: uint256) -> address:
     """
     @notice The market's order book; the zero address for an unknown market.
