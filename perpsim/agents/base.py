@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from perpsim.chain import Tx
-from perpsim.simulation.market_state import OpenList
+from perpsim.simulation.account_table import Health
+from perpsim.simulation.market_state import WAD, MarketState, OpenList
+from perpsim.simulation.order_mirror import Look
 from perpsim.simulation.vault_table import VaultTable
 
 FloatArray = npt.NDArray[np.float64]
@@ -61,6 +63,27 @@ class View:
     collateral: FloatArray = field(default_factory=lambda: np.zeros(0))
     vault: VaultTable | None = None
     pending: Callable[[str], list[Tx]] = _nothing
+
+    @classmethod
+    def of(cls, market: int, state: MarketState, look: Look, health: Health, **more: Any) -> View:
+        """Market number `market` as its log has it: its `state`, a `look` at its book, the `health` of all
+        accounts. `more` are the fields that these do not tell."""
+        bid, ask, bids, asks = look
+        return cls(
+            index=state.index / WAD,
+            mark=state.mark / WAD,
+            index_time=state.index_time,
+            bid=bid,
+            ask=ask,
+            depth=(bids, asks),
+            equity=health.equity,
+            maintenance=health.maintenance,
+            size=health.size[market],
+            underwater=health.underwater,
+            open_list=state.open_list,
+            by_index_until=state.by_index_until,
+            **more,
+        )
 
     def price(self, lag: int) -> float:
         """The outside price `lag` blocks ago."""

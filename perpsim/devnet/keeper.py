@@ -25,6 +25,7 @@ from perpsim.devnet.mirror import Mirror
 from perpsim.devnet.node import Refusal
 from perpsim.scenarios import EscalatingBid, Keeper
 from perpsim.simulation.market_state import WAD
+from perpsim.simulation.order_mirror import DEPTH_WIDTH
 from perpsim.simulation.setup import make_desk, rewards_of
 
 #: says one thing that happened; values are JSON
@@ -206,26 +207,18 @@ class KeeperBot:
             coverage = 0.0
             if health.underwater.size:
                 coverage = int(mirror.protocol.vault.view("coverage", market)) / mirror.ledger.token
-            bid, ask, bids, asks = mirror.indexer.orders[market].look(0.02, state.mark / WAD)
+            look = mirror.indexer.orders[market].look(DEPTH_WIDTH, state.mark / WAD)
             views.append(
-                View(
+                View.of(
+                    market,
+                    state,
+                    look,
+                    health,
                     block=block + 1,
                     time=mirror.head.time + mirror.scenario.clock.seconds_per_block,
                     truth=np.full(block + 2, state.index / WAD),
                     volatility=0.0,
-                    index=state.index / WAD,
-                    mark=state.mark / WAD,
-                    index_time=state.index_time,
-                    bid=bid,
-                    ask=ask,
-                    depth=(bids, asks),
-                    equity=health.equity,
-                    maintenance=health.maintenance,
-                    size=health.size[market],
-                    underwater=health.underwater,
                     coverage=coverage,
-                    open_list=state.open_list,
-                    by_index_until=state.by_index_until,
                     base_fee=found.base_fee,
                     coin_price=self.coin_price,
                 )

@@ -22,7 +22,7 @@ from perpsim.serve.moment import Check, Keeper, Moment, Row, Sign
 from perpsim.serve.view import frame
 from perpsim.simulation.invariants import Invariants, InvariantViolation
 from perpsim.simulation.market_state import WAD
-from perpsim.simulation.runner import DEPTH_WIDTH
+from perpsim.simulation.order_mirror import DEPTH_WIDTH
 from perpsim.simulation.warnings import SIGNS, WORDS, Warner
 
 #: seconds between two looks at the node, and to wait for its answer

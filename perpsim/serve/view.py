@@ -12,11 +12,10 @@ from perpsim.serve.checks import checks
 from perpsim.serve.moment import Moment, Row, Rows
 from perpsim.simulation.counterparties import Counterparties
 from perpsim.simulation.market_state import WAD
+from perpsim.simulation.order_mirror import DEPTH_WIDTH
 
 #: rows of a table, levels of a side of a book, places of a queue
 ROWS, LEVELS, PLACES = 40, 12, 10
-# Share of the mid within which a book's depth is counted.
-_NEAR = 0.02
 # Its order is drawn when it happens.
 _BY_LOT = "random"
 
@@ -48,7 +47,7 @@ def _markets(moment: Moment) -> list[dict[str, Any]]:
     found = []
     for market, (state, orders) in enumerate(zip(moment.indexer.states, moment.indexer.orders)):
         mark, interest = state.mark / WAD, state.open_interest / WAD
-        bid, ask, bids, asks = orders.look(_NEAR, mark)
+        bid, ask, bids, asks = orders.look(DEPTH_WIDTH, mark)
         listed = state.open_list
         found.append(
             {

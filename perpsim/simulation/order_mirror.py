@@ -11,6 +11,9 @@ IntArray = npt.NDArray[np.int64]
 #: best bid, best ask, notional of bids and asks near the mid
 Look = tuple[float, float, float, float]
 
+#: how far from the mid, as a fraction, orders count as depth
+DEPTH_WIDTH = 0.02
+
 WAD = 10**18
 
 

@@ -28,7 +28,7 @@ from perpsim.simulation.keeper_record import KeeperBook
 from perpsim.simulation.ledger import SHARED, Ledger
 from perpsim.simulation.market_state import WAD
 from perpsim.simulation.metrics import Metrics
-from perpsim.simulation.order_mirror import Look
+from perpsim.simulation.order_mirror import DEPTH_WIDTH, Look
 from perpsim.simulation.setup import Cast, prepare
 from perpsim.simulation.vault_table import VaultTable
 from perpsim.simulation.warnings import Warner
@@ -38,8 +38,6 @@ Progress = Callable[[int, int], None]
 #: casts everyone on an exchange, as `prepare` does
 Preparation = Callable[[Scenario, Protocol, Counterparties, Outside, np.random.Generator], Cast]
 
-#: how far from the mid, as a fraction, orders count as depth
-DEPTH_WIDTH = 0.02
 #: the block number under which the record keeps what happened before block 0
 SET_UP = -1
 
@@ -168,31 +166,23 @@ class Simulation:
         health, chain = self._health, self.protocol.chain
         collateral = self.indexer.accounts.collateral[: health.equity.size]
         return [
-            View(
+            View.of(
+                market,
+                state,
+                look,
+                health,
                 block=block,
                 time=time,
                 truth=self.outside.paths[market, : block + 1],
                 volatility=float(self.outside.volatility[market][block]),
-                index=state.index / WAD,
-                mark=state.mark / WAD,
-                index_time=state.index_time,
-                bid=bid,
-                ask=ask,
-                depth=(bids, asks),
-                equity=health.equity,
-                maintenance=health.maintenance,
-                size=health.size[market],
-                underwater=health.underwater,
                 coverage=self.coverage(market),
-                open_list=state.open_list,
-                by_index_until=state.by_index_until,
                 collateral=collateral,
                 vault=self.vault_table,
                 base_fee=chain.base_fee,
                 coin_price=self.gas.coin_price,
                 pending=chain.pending,
             )
-            for market, (state, (bid, ask, bids, asks)) in enumerate(zip(self.indexer.states, self._books))
+            for market, (state, look) in enumerate(zip(self.indexer.states, self._books))
         ]
 
     def _look(self) -> list[Look]:

@@ -15,9 +15,11 @@ TRADER = account(778)
 
 @pytest.fixture(scope="module")
 def world():
-    """A market that has gone on for a while."""
+    """A market that has gone on for a while, with somebody on both sides of its book."""
     stage = make_world("markets.0.adl=pro-rata")
     stage.go(60)
+    while not all(stage.market.indexer.orders[0].top()):
+        stage.go(1)
     return stage
 
 
@@ -42,20 +44,20 @@ def shown(world):
 def test_somebody_pays_in_trades_and_takes_what_is_left_out(world, trader, shown):
     number = trader.deposit("10000")
     bid, ask = world.market.indexer.orders[0].top()
-    (filled, *_) = trader.place(True, "0.1", str(ask), kind="ioc")
-    assert filled.startswith("filled 0.1000 at ")
+    (filled, *_) = trader.place(True, "0.05", str(ask), kind="ioc")
+    assert filled.startswith("filled 0.0500 at ")
     (rests,) = trader.place(False, "0.05", str(round(ask * 1.5)), market="BTC")
     assert "rests: 0.0500" in rests
     text = shown(account_lines, str(number))
     assert text == shown(account_lines, TRADER.address)
     (held,) = world.protocol.lens.view("positions", number)
     assert f"liquidation {held.liquidation_price / 1e18:,.2f}" in text or "liquidation none" in text
-    assert "BTC +0.1000 from " in text and "bankruptcy " in text and "ADL " in text
+    assert "BTC +0.0500 from " in text and "bankruptcy " in text and "ADL " in text
     order = rests.split()[1]
     assert f"order {order} in BTC: sell 0.0500" in text
     assert trader.cancel(order) == [f"order {order} is gone"]
     assert trader.cancel() == ["no order to cancel"]
-    trader.place(False, "0.1", str(round(bid * 0.9)), kind="ioc", reduce_only=True)
+    trader.place(False, "0.05", str(round(bid * 0.9)), kind="ioc", reduce_only=True)
     trader.withdraw("5000")
     with pytest.raises(UserError, match="withdraw: the exchange refuses: withdraw: nothing, or above"):
         trader.withdraw("5000")

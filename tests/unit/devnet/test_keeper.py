@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from perpsim.chain import account
@@ -78,6 +79,21 @@ def test_a_bot_finds_and_liquidates_whoever_is_under_water(stage):
 def test_every_strategy_of_the_simulator_runs_live(stage, strategy):
     s = stage(strategy=strategy)
     assert s.until("mined")["closed"]
+
+
+def test_a_bot_sees_what_keepers_of_the_simulation_see(stage):
+    s = stage()
+    s.until("sent")
+    s.world.go(1)
+    s.bot.mirror.follow()
+    market = s.world.market
+    (live,) = s.bot._views(market.protocol.chain.block_number)
+    (simulated,) = market._views(market.next_block, live.time)
+    assert simulated.underwater.size and simulated.depth != (0.0, 0.0)
+    for name in ("index", "mark", "index_time", "bid", "ask", "depth", "coverage", "open_list", "time"):
+        assert getattr(live, name) == getattr(simulated, name), name
+    for name in ("equity", "maintenance", "size", "underwater"):
+        assert np.array_equal(getattr(live, name), getattr(simulated, name)), name
 
 
 def test_what_is_stuck_is_replaced_by_a_higher_bid_until_a_block_takes_it(stage):

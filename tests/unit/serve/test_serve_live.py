@@ -59,9 +59,11 @@ def test_what_is_shown_is_what_the_market_measured(
     stage: World, exchange: LiveExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "_COMPARE", 0.0)
+    signs: set[str] = set()
     for _ in range(5):
         stage.go(40)
         frame = shown(exchange)
+        signs |= {sign["name"] for sign in frame["signs"] if sign["since"] is not None}
         measured = stage.market.metrics.frame().row(-1, named=True)
         ledger = stage.market.ledger
         market = frame["markets"][0]
@@ -80,7 +82,7 @@ def test_what_is_shown_is_what_the_market_measured(
         assert frame["checks"][-1]["rule"] == "Contracts and log agree to the last wei"
         json.dumps([frame, exchange.series(), exchange.about()], allow_nan=False)
     assert frame["adl"]["count"] > 0
-    assert "stress" in {sign["name"] for sign in frame["signs"] if sign["since"] is not None}
+    assert {"fund", "stress"} <= signs
 
 
 def test_lines_have_a_point_for_each_block_in_which_something_happened(
