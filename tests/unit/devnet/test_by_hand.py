@@ -57,6 +57,9 @@ def test_somebody_pays_in_trades_and_takes_what_is_left_out(world, trader, shown
     assert f"order {order} in BTC: sell 0.0500" in text
     assert trader.cancel(order) == [f"order {order} is gone"]
     assert trader.cancel() == ["no order to cancel"]
+    # each transaction was a block of twelve seconds: the price has become stale
+    world.protocol.post(0, world.market.indexer.states[0].index, world.fake.chain.timestamp)
+    world.fake.mine()
     trader.place(False, "0.05", str(round(bid * 0.9)), kind="ioc", reduce_only=True)
     trader.withdraw("5000")
     with pytest.raises(UserError, match="withdraw: the exchange refuses: withdraw: nothing, or above"):
