@@ -9,25 +9,33 @@
         side, the treasury. It never reverts for lack of money.
 """
 
-from ethereum.ercs import IERC20Detailed
-
 from contracts.interfaces import IClearinghouse
 from contracts.modules import access
 from contracts.modules import adl_list
+from contracts.modules import adl_open_list
+from contracts.modules import adl_task
+from contracts.modules import adl_terms
+from contracts.modules import core
 from contracts.modules import liquidation_rules
 
 initializes: access
-initializes: adl_list
+initializes: core
+initializes: adl_terms
+initializes: adl_task[adl_terms := adl_terms, core := core]
+initializes: adl_list[adl_task := adl_task, core := core]
+initializes: adl_open_list[adl_list := adl_list, adl_task := adl_task, adl_terms := adl_terms, core := core]
 
 exports: (
     access.owner,
     access.pending_owner,
     access.transfer_ownership,
     access.accept_ownership,
-    adl_list.deleverage_terms,
-    adl_list.open_list_of,
-    adl_list.row_of,
-    adl_list.rank,
+    adl_terms.deleverage_terms,
+    adl_open_list.open_list_of,
+    adl_open_list.row_of,
+    adl_task.rank,
+    core.clearinghouse,
+    core.vault,
 )
 
 WAD: constant(uint256) = 10**18
@@ -36,10 +44,6 @@ U88: constant(int256) = 2**88 - 1
 # answers of an order book
 NEEDS_COVER: constant(uint256) = 6
 MORE: constant(uint256) = 7
-
-clearinghouse: public(immutable(address))
-vault: public(immutable(address))
-unit: immutable(uint256)
 
 
 struct BadDebt:
@@ -152,11 +156,7 @@ def __init__(clearinghouse_: address, vault_: address, owner: address):
     @param owner Sets the parameters.
     """
     access.__init__(owner)
-    adl_list.__init__(clearinghouse_)
-    clearinghouse = clearinghouse_
-    vault = vault_
-    decimals: uint8 = staticcall IERC20Detailed(staticcall IClearinghouse(clearinghouse_).token()).decimals()
-    unit = 10**convert(18 - decimals, uint256)
+    core.__init__(clearinghouse_, vault_)
 
 
 @external
@@ -173,7 +173,7 @@ def liquidate(
     @param with_deleverage Whether to deleverage what book and vault cannot finish of a bankrupt account.
     @return Size closed (WAD).
     """
-    standing: IClearinghouse.Standing = adl_list._standing(account, market)
+    standing: IClearinghouse.Standing = core._standing(account, market)
     return self._liquidate(account, market, max_size, with_deleverage, standing)[0]
 
 
@@ -189,7 +189,7 @@ def deleverage(account: uint256, market: uint256) -> uint256:
     @return Size closed (WAD).
     """
     standing: IClearinghouse.Standing = self._bankrupt(account, market)
-    assert adl_list._by_index(market, standing), "deleverage: needs a list"
+    assert adl_terms._by_index(market, standing), "deleverage: needs a list"
     return self._liquidate(account, market, max_value(uint256), True, standing)[0]
 
 
@@ -208,26 +208,26 @@ def deleverage_by_list(
     @return Size closed (WAD).
     """
     standing: IClearinghouse.Standing = self._bankrupt(account, market)
-    assert adl_list._terms(market).policy != empty(address), "deleverage: by index"
+    assert adl_terms._terms(market).policy != empty(address), "deleverage: by index"
     params: liquidation_rules.Params = liquidation_rules._unpacked(self.words[market])
-    open_for: uint256 = adl_list.open_lists[market].account
+    open_for: uint256 = adl_open_list.open_lists[market].account
     done: Done = empty(Done)
     left: IClearinghouse.Standing = standing
     if open_for == 0:
         self._require_liquidatable(standing)
         done = self._close_on_book(account, market, convert(abs(standing.size), uint256), standing, params)
         if done.closed != 0:
-            left = adl_list._standing(account, market)
+            left = core._standing(account, market)
     else:
         assert open_for == account, "list: open for another account"
     deleveraged: bool = left.equity < 0 and left.size != 0 and not done.more
     if deleveraged:
         adl_list._hand_over(accounts)
-        task: adl_list.Task = adl_list._task(market, account, left)
+        task: adl_task.Task = adl_task._task(market, account, left)
         task = adl_list._take_in(task)
         done = self._after_list(done, task, left, adl_list._share_out(task))
     if open_for != 0:
-        adl_list._end(market, False)
+        adl_open_list._end(market, False)
     self._settle_up(account, market, standing, params, done, deleveraged)
     return done.closed
 
@@ -243,15 +243,15 @@ def open_list(account: uint256, market: uint256) -> uint256:
     @return Size closed (WAD).
     """
     standing: IClearinghouse.Standing = self._bankrupt(account, market)
-    assert not adl_list._by_index(market, standing), "deleverage: by index"
+    assert not adl_terms._by_index(market, standing), "deleverage: by index"
     closed: uint256 = 0
     more: bool = False
     closed, more = self._liquidate(account, market, max_value(uint256), False, standing)
-    left: IClearinghouse.Standing = adl_list._standing(account, market)
+    left: IClearinghouse.Standing = core._standing(account, market)
     if left.equity < 0 and left.size != 0 and not more:
-        adl_list._open(market, account)
+        adl_open_list._open(market, account)
         # nobody joins or leaves the vault until the loss is booked
-        extcall Vault(vault).report_market(market)
+        extcall Vault(core.vault).report_market(market)
     return closed
 
 
@@ -259,8 +259,8 @@ def open_list(account: uint256, market: uint256) -> uint256:
 @nonreentrant
 def hand_in(
     market: uint256,
-    accounts: DynArray[uint256, adl_list.MAX_HANDED],
-    hints: DynArray[uint256, adl_list.MAX_HANDED],
+    accounts: DynArray[uint256, adl_open_list.MAX_HANDED],
+    hints: DynArray[uint256, adl_open_list.MAX_HANDED],
 ):
     """
     @notice Insert accounts into a market's open list, where the policy has them. Open to anyone.
@@ -269,9 +269,9 @@ def hand_in(
     @param hints For each an account in the list that it comes after, 0 for none; the search goes 64 steps from there.
     """
     assert len(accounts) == len(hints), "list: accounts and hints differ in number"
-    account: uint256 = self._open_for(market)
+    account: uint256 = adl_open_list._open_for(market)
     standing: IClearinghouse.Standing = self._bankrupt(account, market)
-    adl_list._hand_in(adl_list._task(market, account, standing), accounts, hints)
+    adl_open_list._hand_in(adl_task._task(market, account, standing), accounts, hints)
 
 
 @external
@@ -284,17 +284,17 @@ def execute_list(market: uint256, count: uint256) -> uint256:
     @param count How many accounts, at most 2048.
     @return Size closed (WAD).
     """
-    account: uint256 = self._open_for(market)
-    standing: IClearinghouse.Standing = adl_list._standing(account, market)
+    account: uint256 = adl_open_list._open_for(market)
+    standing: IClearinghouse.Standing = core._standing(account, market)
     if standing.equity >= 0 or standing.size == 0:
-        adl_list._end(market, False)
+        adl_open_list._end(market, False)
         return 0
-    task: adl_list.Task = adl_list._task(market, account, standing)
-    task = adl_list._take_out(task, count)
+    task: adl_task.Task = adl_task._task(market, account, standing)
+    task = adl_open_list._take_out(task, count)
     outcome: adl_list.Outcome = adl_list._share_out(task)
     done: Done = self._after_list(empty(Done), task, standing, outcome)
     if task.whole or outcome.rest == 0:
-        adl_list._end(market, False)
+        adl_open_list._end(market, False)
     self._settle_up(account, market, standing, liquidation_rules._unpacked(self.words[market]), done, True)
     return done.closed
 
@@ -307,10 +307,10 @@ def end_list(market: uint256):
             goes by index for as long again. Open to anyone.
     @param market Market.
     """
-    account: uint256 = self._open_for(market)
-    timed_out: bool = block.timestamp >= adl_list.open_lists[market].deadline
-    assert (timed_out or (adl_list._standing(account, market)).equity >= 0), "list: neither late nor settled"
-    adl_list._end(market, timed_out)
+    account: uint256 = adl_open_list._open_for(market)
+    timed_out: bool = block.timestamp >= adl_open_list.open_lists[market].deadline
+    assert (timed_out or (core._standing(account, market)).equity >= 0), "list: neither late nor settled"
+    adl_open_list._end(market, timed_out)
 
 
 @external
@@ -321,16 +321,18 @@ def repay_bad_debt(market: uint256) -> uint256:
     @param market Market.
     @return WAD repaid.
     """
-    owed: uint256 = staticcall IClearinghouse(clearinghouse).unpaid(market)
+    owed: uint256 = staticcall IClearinghouse(core.clearinghouse).unpaid(market)
     if owed == 0:
         return 0
-    extcall IClearinghouse(clearinghouse).sweep_fees_for_cover(market)
-    received: uint256 = (extcall Vault(vault).repay(market, (owed + unit - 1) // unit)) * unit
+    extcall IClearinghouse(core.clearinghouse).sweep_fees_for_cover(market)
+    received: uint256 = (
+        extcall Vault(core.vault).repay(market, (owed + core.unit - 1) // core.unit)
+    ) * core.unit
     paid: uint256 = min(received, owed)
     if received > owed:
-        extcall IClearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, 0, received - owed)
+        extcall IClearinghouse(core.clearinghouse).distribute(market, msg.sender, 0, 0, 0, received - owed)
     if paid > 0:
-        extcall IClearinghouse(clearinghouse).change_unpaid(market, -convert(paid, int256))
+        extcall IClearinghouse(core.clearinghouse).change_unpaid(market, -convert(paid, int256))
         self.bad_debt[market].unpaid -= paid
         self.bad_debt[market].covered += paid
     return paid
@@ -351,14 +353,16 @@ def set_params(market: uint256, params: liquidation_rules.Params):
 
 @external
 @nonreentrant
-def set_deleverage_terms(market: uint256, terms: adl_list.Terms):
+def set_deleverage_terms(market: uint256, terms: adl_terms.Terms):
     """
     @notice Set how a market shares out bankrupt positions. Only the owner, while no list is open.
     @param market Market.
     @param terms Policy (0: by index), timeout of a list (s), notional below which it goes by index (WAD, whole units).
     """
     access._only_owner()
-    adl_list._set_terms(market, terms)
+    assert market < MAX_MARKETS, "market: unknown"
+    assert adl_open_list.open_lists[market].account == 0, "list: open"
+    adl_terms._set_terms(market, terms)
 
 
 @external
@@ -379,7 +383,7 @@ def closable(account: uint256, market: uint256) -> uint256:
     @param account Account.
     @param market Market.
     """
-    standing: IClearinghouse.Standing = adl_list._standing(account, market)
+    standing: IClearinghouse.Standing = core._standing(account, market)
     if standing.equity >= standing.maintenance:
         return 0
     return self._closable(standing, liquidation_rules._unpacked(self.words[market]))
@@ -417,8 +421,8 @@ def _liquidate(
     if with_deleverage and done.closed < target and not done.more:
         left: IClearinghouse.Standing = standing
         if done.closed != 0:
-            left = adl_list._standing(account, market)
-        if left.equity < 0 and left.size != 0 and adl_list._by_index(market, left):
+            left = core._standing(account, market)
+        if left.equity < 0 and left.size != 0 and adl_terms._by_index(market, left):
             done = self._deleverage_by_index(account, market, done, left, False)
             deleveraged = True
     done.target = target
@@ -506,14 +510,14 @@ def _close_on_book(
     due: uint256 = min(done.penalty, liquidation_rules._reward(params, wanted * mark // WAD, wanted, wanted))
     done.sent = done.penalty - due
     if done.sent > 0:
-        extcall IClearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, done.sent, 0)
-    extcall IClearinghouse(clearinghouse).sweep_fees_for_cover(market)
-    terms.budget = (staticcall Vault(vault).coverage(market)) * unit
+        extcall IClearinghouse(core.clearinghouse).distribute(market, msg.sender, 0, 0, done.sent, 0)
+    extcall IClearinghouse(core.clearinghouse).sweep_fees_for_cover(market)
+    terms.budget = (staticcall Vault(core.vault).coverage(market)) * core.unit
     if terms.budget == 0:
         return done
     # from the nearer of mark and index: whoever moves the mark away from the index gains nothing by it
     index: uint256 = convert(
-        (staticcall IClearinghouse(clearinghouse).market_words(market))[1] & U88, uint256
+        (staticcall IClearinghouse(core.clearinghouse).market_words(market))[1] & U88, uint256
     )
     nearest: uint256 = max(mark, index)
     if is_buy:
@@ -529,7 +533,7 @@ def _close_on_book(
     if paid < more.cover:
         # the token took a fee on the way: the account has its cover, the debt is the market's
         missing: uint256 = more.cover - paid
-        extcall IClearinghouse(clearinghouse).change_unpaid(market, convert(missing, int256))
+        extcall IClearinghouse(core.clearinghouse).change_unpaid(market, convert(missing, int256))
         self.bad_debt[market].deficit += missing
         self.bad_debt[market].unpaid += missing
     done.closed += more.filled
@@ -563,11 +567,11 @@ def _deleverage_by_index(
     """
     quote: int256 = 0
     worth: int256 = 0
-    quote, worth = adl_list._price(standing)
+    quote, worth = adl_task._price(standing)
     if at_mark:
         quote = worth
     quantity: uint256 = convert(abs(standing.size), uint256)
-    extcall IClearinghouse(clearinghouse).deleverage(account, market, quantity, quote, [])
+    extcall IClearinghouse(core.clearinghouse).deleverage(account, market, quantity, quote, [])
     self._log_receipt(
         account, market, empty(address), standing, quote, quantity, quantity, convert(quote - worth, uint256)
     )
@@ -580,7 +584,7 @@ def _deleverage_by_index(
 
 @internal
 def _after_list(
-    before: Done, task: adl_list.Task, standing: IClearinghouse.Standing, outcome: adl_list.Outcome
+    before: Done, task: adl_task.Task, standing: IClearinghouse.Standing, outcome: adl_list.Outcome
 ) -> Done:
     """
     @notice Write the receipt of what a list has borne. Where winners were charged and that did not settle it, the position
@@ -607,7 +611,7 @@ def _after_list(
         done.target = 0
         # nobody was closed: the keeper is paid for what was charged
         done.notional += outcome.haircut
-        left: IClearinghouse.Standing = adl_list._standing(account, market)
+        left: IClearinghouse.Standing = core._standing(account, market)
         if task.whole and left.equity < 0:
             # winners could not pay it all; or they have, and the debt that is left is from elsewhere: then at the mark
             return self._deleverage_by_index(account, market, done, left, outcome.rest == 0)
@@ -629,7 +633,7 @@ def _log_receipt(
     @notice Write the receipt of a deleveraging.
     @param quote What the whole position was to receive (WAD, signed).
     """
-    assets: uint256 = staticcall Vault(vault).pool_assets(market)
+    assets: uint256 = staticcall Vault(core.vault).pool_assets(market)
     log DeleverageReceipt(
         account=account,
         market=market,
@@ -651,20 +655,9 @@ def _bankrupt(account: uint256, market: uint256) -> IClearinghouse.Standing:
     """
     @notice An account that must be bankrupt.
     """
-    standing: IClearinghouse.Standing = adl_list._standing(account, market)
+    standing: IClearinghouse.Standing = core._standing(account, market)
     assert standing.equity < 0, "deleverage: not bankrupt"
     return standing
-
-
-@internal
-@view
-def _open_for(market: uint256) -> uint256:
-    """
-    @notice The account that a market's open list is for.
-    """
-    account: uint256 = adl_list._open_list(market).account
-    assert account != 0, "list: none open"
-    return account
 
 
 @internal
@@ -672,15 +665,15 @@ def _resolve(account: uint256, market: uint256, winners: uint256):
     """
     @notice Clear what an account without positions still owes.
     """
-    deficit: uint256 = staticcall IClearinghouse(clearinghouse).deficit(account)
+    deficit: uint256 = staticcall IClearinghouse(core.clearinghouse).deficit(account)
     if deficit == 0:
         return
-    extcall IClearinghouse(clearinghouse).sweep_fees_for_cover(market)
+    extcall IClearinghouse(core.clearinghouse).sweep_fees_for_cover(market)
     covered: uint256 = self._cover(market, deficit)
     socialised: uint256 = 0
     treasury: uint256 = 0
     unpaid: uint256 = 0
-    socialised, treasury, unpaid = extcall IClearinghouse(clearinghouse).resolve_deficit(
+    socialised, treasury, unpaid = extcall IClearinghouse(core.clearinghouse).resolve_deficit(
         account, market, winners, covered
     )
     ledger: BadDebt = self.bad_debt[market]
@@ -710,9 +703,11 @@ def _cover(market: uint256, amount: uint256) -> uint256:
     """
     if amount == 0:
         return 0
-    paid: uint256 = (extcall Vault(vault).cover(market, (amount + unit - 1) // unit)) * unit
+    paid: uint256 = (
+        extcall Vault(core.vault).cover(market, (amount + core.unit - 1) // core.unit)
+    ) * core.unit
     if paid > amount:
-        extcall IClearinghouse(clearinghouse).distribute(market, msg.sender, 0, 0, 0, paid - amount)
+        extcall IClearinghouse(core.clearinghouse).distribute(market, msg.sender, 0, 0, 0, paid - amount)
         return amount
     return paid
 
@@ -727,15 +722,15 @@ def _pay_keeper(market: uint256, reward: uint256, penalty: uint256, deleveraged:
     from_vault: uint256 = 0
     asked: uint256 = 0
     if reward > from_penalty:
-        units: uint256 = (reward - from_penalty) // unit
+        units: uint256 = (reward - from_penalty) // core.unit
         # after a deleveraging the pool is mostly empty; asking it is dearer than looking
-        if units > 0 and (not deleveraged or staticcall Vault(vault).pool_assets(market) != 0):
-            from_vault = (extcall Vault(vault).reward(market, units)) * unit
+        if units > 0 and (not deleveraged or staticcall Vault(core.vault).pool_assets(market) != 0):
+            from_vault = (extcall Vault(core.vault).reward(market, units)) * core.unit
         if deleveraged:
             asked = reward - from_penalty - from_vault
     if from_penalty + from_vault + asked + penalty == 0:
         return 0
-    return extcall IClearinghouse(clearinghouse).distribute(
+    return extcall IClearinghouse(core.clearinghouse).distribute(
         market, msg.sender, from_penalty + from_vault, asked, penalty - from_penalty, 0
     )
 
