@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
 from perpsim.errors import UserError
+from perpsim.interrupts import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USER, stop_on_interrupt
+from perpsim.sweeps.cli import sweep, sweeps
 
 Command = Callable[..., None]
-
-EXIT_FAILED = 1
-EXIT_USER = 2
-EXIT_INTERRUPTED = 130
 
 
 class _Group(click.Group):
@@ -242,29 +237,8 @@ def serve(folder: Path | None, rpc: str | None, deployment: Path | None, host: s
     show(folder, rpc, deployment, host, port, click.echo)
 
 
-@contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """A function that says whether Ctrl-C was pressed. The second Ctrl-C ends the program at once."""
-    pressed = False
-
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-
-    try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:
-        # Not in the main thread, where signals cannot be handled.
-        yield lambda: False
-        return
-    try:
-        yield lambda: pressed
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
-    finally:
-        signal.signal(signal.SIGINT, before)
+for command in (sweep, sweeps):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from perpsim.errors import UserError
 from perpsim.scenarios.model import Scenario
@@ -27,10 +27,15 @@ def scenario_names() -> list[str]:
 
 def load_scenario(name_or_path: str, overrides: Iterable[str] = ()) -> Scenario:
     """The scenario of that name, or of that TOML file, with `key.path=value` overrides laid over it."""
+    return validate(scenario_table(name_or_path, overrides))
+
+
+def scenario_table(name_or_path: str, overrides: Iterable[str] = ()) -> Table:
+    """The same as a table, as the file has it, not yet checked."""
     table = _read(name_or_path)
     for override in overrides:
         apply_override(table, override)
-    return validate(table)
+    return table
 
 
 def validate(table: Table) -> Scenario:
@@ -38,19 +43,30 @@ def validate(table: Table) -> Scenario:
     try:
         return Scenario.model_validate(table)
     except ValidationError as error:
-        raise UserError("; ".join(_explain(item, table) for item in error.errors()[:3])) from None
+        raise UserError(explained(error, table, Scenario)) from None
+
+
+def explained(error: ValidationError, table: Table, model: type[BaseModel]) -> str:
+    """What is wrong with a table that `model` refuses, each bad key by its path."""
+    return "; ".join(_explain(item, table, model) for item in error.errors()[:3])
 
 
 def apply_override(table: Table, override: str) -> None:
     """Set one key in place. The value is read as TOML, and as a bare string where it is none."""
     path, sign, text = override.partition("=")
-    keys = path.strip().split(".")
-    if not sign or not all(keys):
+    if not sign or not all(path.strip().split(".")):
         raise UserError(f"--set {override}: expected key.path=value")
+    set_key(table, path.strip(), _toml_value(text.strip()))
+
+
+def set_key(table: Table, path: str, value: Any) -> None:
+    """Set the key at a dotted path in place; parts that are digits are positions in a list."""
+    keys = path.split(".")
+    if not all(keys):
+        raise UserError(f"{path or 'a key'}: expected key.path")
     place: Any = table
     for depth, key in enumerate(keys[:-1]):
         place = _child(place, key, ".".join(keys[: depth + 1]))
-    value = _toml_value(text.strip())
     if isinstance(place, list):
         place[_position(place, keys[-1], path)] = value
     else:
@@ -109,12 +125,12 @@ def _anchored(table: Table, folder: Path) -> Table:
     return table
 
 
-def _explain(item: Any, table: Table) -> str:
+def _explain(item: Any, table: Table, model: type[BaseModel]) -> str:
     """One pydantic error as `path: what is wrong`."""
     path = _path(item["loc"], table)
     kind = item["type"]
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(item["loc"][-1]), _keys_at(item["loc"][:-1]), n=1)
+        near = difflib.get_close_matches(str(item["loc"][-1]), _keys_at(item["loc"][:-1], model), n=1)
         return f"{path}: unknown key" + (f" (did you mean {near[0]}?)" if near else "")
     if kind == "union_tag_invalid":
         return f"{path}.kind: must be one of {item['ctx']['expected_tags']}, not '{item['ctx']['tag']}'"
@@ -149,9 +165,9 @@ def _path(location: tuple[int | str, ...], table: Table) -> str:
     return ".".join(parts)
 
 
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+def _keys_at(location: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
     """Names of the keys that the table at `location` may have."""
-    candidates: list[Any] = [Scenario]
+    candidates: list[Any] = [root]
     for part in location:
         if isinstance(part, int):
             continue

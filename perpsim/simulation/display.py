@@ -71,7 +71,7 @@ class ProgressDisplay:
         first = self._marks[0]
         span = max(now - first[0], 1e-9)
         pace = (blocks - first[1]) / span
-        rate = f"{pace:,.0f} {self._what}/s  {(transactions - first[2]) / span:,.0f} tx/s"
+        rate = self._told(pace, transactions, (transactions - first[2]) / span)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=blocks, rate=rate)
         elif now - self._printed >= _PLAIN_EVERY:
@@ -83,6 +83,10 @@ class ProgressDisplay:
                 file=sys.stderr,
                 flush=True,
             )
+
+    def _told(self, pace: float, transactions: int, transactions_pace: float) -> str:
+        """How fast it goes, a second."""
+        return f"{pace:,.0f} {self._what}/s  {transactions_pace:,.0f} tx/s"
 
     def finish(self) -> None:
         """The loop is over."""

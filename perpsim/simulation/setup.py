@@ -58,8 +58,7 @@ def open_exchange(scenario: Scenario, engine: str) -> Protocol:
     """A chain on `engine` with the protocol deployed, some time before the scenario's first block."""
     options: dict[str, Any] = {}
     if engine == "revm":
-        share = scenario.checks.audit
-        options = {"auditor": Auditor(share, scenario.seed) if share else None, "gas_model": GasModel()}
+        options = {"auditor": auditor_of(scenario), "gas_model": GasModel()}
     chain = open_chain(
         engine,
         timestamp=scenario.start - _SET_UP_SECONDS,
@@ -71,6 +70,12 @@ def open_exchange(scenario: Scenario, engine: str) -> Protocol:
     except BaseException:
         chain.close()
         raise
+
+
+def auditor_of(scenario: Scenario) -> Auditor | None:
+    """Who audits the engine in a run; nobody where the scenario's share is 0."""
+    share = scenario.checks.audit
+    return Auditor(share, scenario.seed) if share else None
 
 
 #: who trades from the first block on with money paid in before it

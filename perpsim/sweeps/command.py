@@ -1,0 +1,86 @@
+"""From what the user asked for to a sweep folder: everything between the command line and the campaign."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from perpsim.chain.artifacts import Compiler
+from perpsim.sweeps.campaign import Pool, Progress, Tally, campaign
+from perpsim.sweeps.design import Design
+from perpsim.sweeps.job import jobs
+from perpsim.sweeps.loading import load_sweep
+from perpsim.sweeps.model import Sweep
+from perpsim.sweeps.pools import local_pool
+from perpsim.sweeps.store import SweepFolder
+
+SWEEPS = Path("sweeps")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A sweep as the command line asks for it. `dask`: address of a scheduler, instead of this machine."""
+
+    sweep: str
+    workers: int | None = None
+    dask: str | None = None
+    seeds: int | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A sweep, or what there is of it."""
+
+    folder: SweepFolder
+    tally: Tally
+    total: int
+    report: Path | None
+
+
+def execute(
+    request: Request, notice: Callable[[str], None], progress: Progress, should_stop: Callable[[], bool]
+) -> Result:
+    """Do what is missing of a sweep. Raises `UserError` before anything is written if it cannot be done."""
+    sweep = load_sweep(request.sweep)
+    if request.seeds is not None:
+        sweep = sweep.model_copy(update={"seeds": request.seeds})
+    design = Design(sweep)
+    design.check()
+    with pool_for(request) as pool:
+        folder = SweepFolder.take(request.out or SWEEPS / sweep.name, design)
+        # Once here, not once in every worker.
+        Compiler().load_all()
+        done = folder.done()
+        if done:
+            notice(f"{folder.path}: {len(done):,} of {design.runs:,} runs are there already")
+        progress.start(design.runs - len(done), "runs")
+        try:
+            tally = campaign(jobs(design, done), pool, folder, sweep.limits.attempts, progress, should_stop)
+        finally:
+            progress.finish()
+    folder.compact()
+    return Result(folder, tally, design.runs, _report(folder, notice))
+
+
+def pool_for(request: Request) -> AbstractContextManager[Pool]:
+    """The workers that were asked for; by default one a core."""
+    return local_pool(request.workers or os.cpu_count() or 1)
+
+
+def _report(folder: SweepFolder, notice: Callable[[str], None]) -> Path | None:
+    """The report. A sweep that is done is not lost because its report fails."""
+    return None
+
+
+def describe(sweep: Sweep) -> list[str]:
+    """A sweep in a few lines."""
+    design = Design(sweep)
+    lines = [f"{sweep.name}: {sweep.title}"]
+    lines += [line.strip() for line in sweep.description.strip().splitlines()]
+    lines.append(f"scenario {sweep.scenario}")
+    lines.append(f"{design.points:,} points x {sweep.seeds:,} seeds: {design.runs:,} runs")
+    return lines

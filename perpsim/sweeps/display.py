@@ -1,0 +1,27 @@
+"""What a sweep shows in the terminal."""
+
+from __future__ import annotations
+
+from perpsim.simulation.display import ProgressDisplay
+from perpsim.sweeps.command import Result
+
+
+class SweepDisplay(ProgressDisplay):
+    """Runs done, rate, failures and time left."""
+
+    def _told(self, pace: float, failures: int, failures_pace: float) -> str:
+        return f"{pace:,.2f} {self._what}/s  {failures:,} failed"
+
+
+def told(result: Result) -> list[str]:
+    """A sweep that is over, or was broken off, in a few lines."""
+    tally, folder = result.tally, result.folder
+    there = len(folder.done())
+    lines = [
+        f"sweep     {folder.sweep.name}, {there:,} of {result.total:,} runs, {tally.done:,} of them now",
+        f"failed    {tally.failures:,}",
+        f"folder    {folder.path}",
+    ]
+    if result.report is not None:
+        lines.append(f"report    {result.report}")
+    return lines
