@@ -98,6 +98,19 @@ def raised_bid(bid: Bid, fee: EscalatingBid, toll: Toll, reward: float, gas: flo
     return Bid(min(max(_up(bid.tip, fee.step), tip), most), most)
 
 
+def cancelling_bid(bid: Bid, fee: EscalatingBid, toll: Toll) -> Bid | None:
+    """A bid for an empty transfer in the place of what has waited for nothing; None where it would be more
+    than twice the ceiling, which is for calls of many times its gas."""
+    if bid.max_fee is None:
+        return None
+    least, most = least_replacement(bid.max_fee), 2 * int(fee.ceiling * GWEI)
+    if least > most:
+        return None
+    tip, usual = _over(toll.base_fee, fee.multiple, fee.tip)
+    most = min(max(least, usual), most)
+    return Bid(min(max(least_replacement(bid.tip), tip), most), most)
+
+
 def ahead(bid: Bid) -> Bid:
     """The same, but to be ahead of everybody: all of it may go to the builder, and something always does."""
     if bid.max_fee is None:

@@ -11,6 +11,7 @@ from perpsim.devnet.keeper import KeeperBot, live_keeper
 from perpsim.devnet.live_chain import LiveChain
 from perpsim.devnet.mirror import Mirror
 from perpsim.devnet.wallet import KeySigner
+from perpsim.simulation.setup import BANK
 
 KEEPER = account(777)
 
@@ -107,6 +108,49 @@ def test_what_is_stuck_is_replaced_by_a_higher_bid_until_a_block_takes_it(stage)
     s.fake.release()
     assert s.until("mined", 2)["nonce"] == sent["nonce"]
     assert "refused" not in {said["event"] for said in s.said}
+
+
+def save_everybody(s):
+    """Somebody pays in for all accounts that are under water."""
+    protocol, market = s.world.protocol, s.world.market
+    bank = protocol.chain.account(BANK).address
+    for number in market.health.underwater.tolist():
+        owner = market.indexer.accounts.owners[number]
+        protocol.clearinghouse.transact(bank, "deposit", 10**12, owner)
+
+
+def test_what_waits_for_nothing_any_more_is_taken_back_by_an_empty_transfer_at_a_higher_bid(stage):
+    s = stage()
+    s.fake.holding = True
+    s.until("sent")
+    sent, before = s.of("sent"), s.fake.chain.nonce(KEEPER.address)
+    save_everybody(s)
+    s.go(2)
+    for said in sent:
+        bids = [said, *(one for one in s.of("cancelling") if one["nonce"] == said["nonce"])]
+        assert len(bids) > 1 and {one["hash"] for one in bids} <= set(s.bot.memory.hashes[said["nonce"]])
+        for low, high in pairwise(bids):
+            assert 10 * high["max_fee"] >= 11 * low["max_fee"] and 10 * high["tip"] >= 11 * low["tip"]
+    s.fake.release()
+    s.go(1)
+    assert [said["nonce"] for said in s.of("cancelled")] == [said["nonce"] for said in sent]
+    assert all(said["gas"] == 21_000 for said in s.of("cancelled"))
+    assert not s.of("mined") and not s.of("failed")
+    assert s.fake.chain.nonce(KEEPER.address) == before + len(sent)
+
+
+def test_who_comes_under_water_next_is_called_in_the_place_of_an_empty_transfer(stage):
+    s = stage()
+    s.fake.holding = True
+    s.until("sent")
+    save_everybody(s)
+    s.go(1)
+    bids = {said["nonce"]: said["max_fee"] for said in s.of("cancelling")}
+    again = s.until("replaced")
+    assert 10 * again["max_fee"] >= 11 * bids[again["nonce"]]
+    s.fake.release()
+    assert s.until("mined", 2)["nonce"] == again["nonce"]
+    assert again["nonce"] not in {said["nonce"] for said in s.of("cancelled")}
 
 
 def test_a_bot_that_starts_again_neither_misses_nor_doubles_anything(stage):
