@@ -18,6 +18,15 @@ vault: public(immutable(address))
 unit: immutable(uint256)
 
 
+interface Vault:
+    def pool_assets(market: uint256) -> uint256: view
+    def coverage(market: uint256) -> uint256: view
+    def cover(market: uint256, amount: uint256) -> uint256: nonpayable
+    def repay(market: uint256, amount: uint256) -> uint256: nonpayable
+    def reward(market: uint256, amount: uint256) -> uint256: nonpayable
+    def report_market(market: uint256): nonpayable
+
+
 @deploy
 def __init__(clearinghouse_: address, vault_: address):
     """

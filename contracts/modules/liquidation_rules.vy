@@ -9,6 +9,7 @@
         | full_below u40 | reward_min u32 | reward_max u32
 """
 
+MAX_MARKETS: constant(uint256) = 8
 WAD: constant(uint256) = 10**18
 PPM: constant(uint256) = 10**12
 MILLI: constant(uint256) = 10**15
@@ -32,6 +33,20 @@ struct Params:
     full_below: uint256
     reward_min: uint256
     reward_max: uint256
+
+
+# packed as above
+words: uint256[MAX_MARKETS]
+
+
+@external
+@view
+def params(market: uint256) -> Params:
+    """
+    @notice A market's liquidation parameters.
+    @param market Market.
+    """
+    return self._unpacked(self.words[market])
 
 
 @internal
