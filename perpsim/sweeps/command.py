@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perpsim.chain.artifacts import Compiler
+from perpsim.errors import UserError
 from perpsim.sweeps.campaign import Pool, Progress, Tally, campaign
 from perpsim.sweeps.design import Design
 from perpsim.sweeps.job import jobs
@@ -49,6 +50,8 @@ def execute(
     if request.seeds is not None:
         sweep = sweep.model_copy(update={"seeds": request.seeds})
     design = Design(sweep)
+    if not design.points:
+        raise UserError(f"sweep {sweep.name}: its ranges have no points: it is for `perpsim optimise`")
     design.check()
     with pool_for(request) as pool:
         folder = SweepFolder.take(request.out or SWEEPS / sweep.name, design)
@@ -82,5 +85,11 @@ def describe(sweep: Sweep) -> list[str]:
     lines = [f"{sweep.name}: {sweep.title}"]
     lines += [line.strip() for line in sweep.description.strip().splitlines()]
     lines.append(f"scenario {sweep.scenario}")
-    lines.append(f"{design.points:,} points x {sweep.seeds:,} seeds: {design.runs:,} runs")
+    if sweep.optimise is None:
+        lines.append(f"{design.points:,} points x {sweep.seeds:,} seeds: {design.runs:,} runs")
+    else:
+        trials = sweep.optimise.trials
+        lines.append(
+            f"{trials:,} trials x {sweep.seeds:,} seeds: at most {trials * sweep.seeds:,} runs to optimise"
+        )
     return lines

@@ -28,6 +28,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from perpsim.scenarios.base import Model, Name
+from perpsim.sweeps.objectives_model import Optimise
 
 #: what a run's row holds of a parameter
 Scalar = float | str
@@ -150,7 +151,8 @@ class Limits(Model):
 
 
 class Sweep(Model):
-    """A whole sweep file. `seeds` runs a point, with seeds from `first_seed` on (default: the scenario's)."""
+    """A whole sweep file. `seeds` runs a point, with seeds from `first_seed` on (default: the scenario's).
+    With `optimise` its ranges and lists are searched by `perpsim optimise`, and ranges need no points."""
 
     name: Name
     title: str
@@ -162,6 +164,7 @@ class Sweep(Model):
     sample: Sample = Sample()
     vary: list[Vary] = []
     limits: Limits = Limits()
+    optimise: Optimise | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -174,7 +177,7 @@ class Sweep(Model):
         if "seed" in keys:
             raise ValueError("vary: the seed varies by itself, seeds says over how many")
         if self.sample.kind == "grid":
-            for vary in self.vary:
+            for vary in self.vary if self.optimise is None else ():
                 if vary.values is None and vary.points is None:
                     raise ValueError(f"vary: {vary.title}: points is missing, a grid needs to know how many")
         elif not self.vary:

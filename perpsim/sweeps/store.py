@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
@@ -56,9 +56,9 @@ class SweepFolder:
         self.schema = schema(sweep)
 
     @classmethod
-    def take(cls, path: Path, design: Design) -> SweepFolder:
+    def take(cls, path: Path, design: Design) -> Self:
         """A folder for a sweep: a new one, or the one that it has begun. Raises `UserError` if something else
-        is there."""
+        is there. What is optimised may have changed: the same runs serve another objective."""
         folder, mine = cls(path, design.sweep), _description(design)
         try:
             if not path.exists() or not any(path.iterdir()):
@@ -68,6 +68,8 @@ class SweepFolder:
         except OSError as error:
             raise UserError(f"sweep folder {path}: {error.strerror or error}") from None
         there = _read(path)
+        for table in (there["sweep"], mine["sweep"]):
+            table.pop("optimise", None)
         for part, what in (("sweep", "another sweep"), ("base", "the same sweep of another scenario")):
             if there[part] != mine[part]:
                 raise UserError(
@@ -81,7 +83,7 @@ class SweepFolder:
         return folder
 
     @classmethod
-    def open(cls, path: Path) -> SweepFolder:
+    def open(cls, path: Path) -> Self:
         """The sweep in a folder, to be read. Raises `UserError` if there is none."""
         return cls(path, Sweep.model_validate(_read(path)["sweep"]))
 
