@@ -72,7 +72,7 @@ def test_without_out_each_run_gets_a_fresh_folder(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         assert invoke("run", "smoke", "--blocks", "3").exit_code == 0
-    assert sorted(entry.name for entry in (tmp_path / "runs").iterdir()) == ["smoke-7", "smoke-7-2"]
+    assert sorted(entry.name for entry in (tmp_path / "runs").iterdir()) == ["smoke-14", "smoke-14-2"]
 
 
 def test_scenarios_are_listed_and_explained() -> None:

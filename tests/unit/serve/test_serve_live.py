@@ -25,7 +25,7 @@ Frame = dict[str, Any]
 @pytest.fixture
 def stage() -> World:
     """The smoke scenario with a fund so small that traders are deleveraged."""
-    return make_world("fund.initial=2000")
+    return make_world("seed=17", "fund.initial=2000")
 
 
 @pytest.fixture
