@@ -7,8 +7,8 @@ block.
 
 Without `--account` it only says what it would send. Settings are in the environment: PERPSIM_STRATEGY
 (greedy, racer, alternate, profit, batch), PERPSIM_MIN_PROFIT and PERPSIM_COIN_PRICE in quote units,
-PERPSIM_DEPLOYMENT (a deployment file, that of the network if left out). Silverback has no patience with a
-node that is given as a URL alone, so this takes a network that ape knows.
+PERPSIM_MAX_FEE in gwei, PERPSIM_DEPLOYMENT (a deployment file, that of the network if left out). Silverback
+has no patience with a node that is given as a URL alone, so this takes a network that ape knows.
 """
 
 import os
@@ -21,7 +21,7 @@ from silverback import SilverbackBot, StateSnapshot
 from perpsim.chain import EngineError
 from perpsim.devnet.ape_network import existing_file_of, node_of, signer_of
 from perpsim.devnet.bots import open_keeper, say
-from perpsim.devnet.keeper import KeeperBot
+from perpsim.devnet.keeper import MAX_FEE, KeeperBot
 from perpsim.devnet.wallet import ApeSigner
 from perpsim.errors import UserError
 
@@ -29,8 +29,8 @@ bot = SilverbackBot()
 _keepers: list[KeeperBot] = []
 
 
-def _number(name: str) -> float:
-    text = os.environ.get(name, "0")
+def _number(name: str, default: float) -> float:
+    text = os.environ.get(name, str(default))
     try:
         return float(text)
     except ValueError:
@@ -47,8 +47,9 @@ def begin(state: StateSnapshot) -> None:
         signer,
         existing_file_of(provider, Path(given) if given else None),
         strategy=os.environ.get("PERPSIM_STRATEGY", "profit"),
-        min_profit=_number("PERPSIM_MIN_PROFIT"),
-        coin_price=_number("PERPSIM_COIN_PRICE"),
+        min_profit=_number("PERPSIM_MIN_PROFIT", 0.0),
+        max_fee=_number("PERPSIM_MAX_FEE", MAX_FEE),
+        coin_price=_number("PERPSIM_COIN_PRICE", 0.0),
         dry_run=bot.signer is None,
     )
     _keepers[:] = [found]

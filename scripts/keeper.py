@@ -19,6 +19,12 @@ from ape.cli import ConnectedProviderCommand
 @click.option("--deployment", type=click.Path(path_type=Path), default=None, help="Deployment file.")
 @click.option("--min-profit", default=0.0, help="Quote units that a transaction must promise after gas.")
 @click.option("--coin-price", default=0.0, help="Quote units of one native coin; 0: gas counts for nothing.")
+@click.option(
+    "--max-fee",
+    default=300.0,
+    type=click.FloatRange(0, min_open=True),
+    help="Gwei a unit of gas at the most.",
+)
 @click.option("--poll", default=1.0, help="Seconds between looks at the node.")
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, send nothing.")
 @click.option("--once", is_flag=True, help="One look, then end.")
@@ -28,6 +34,7 @@ def cli(
     alias: str | None,
     deployment: Path | None,
     min_profit: float,
+    max_fee: float,
     coin_price: float,
     poll: float,
     dry_run: bool,
@@ -47,6 +54,7 @@ def cli(
             existing_file_of(provider, deployment),
             strategy=strategy,
             min_profit=min_profit,
+            max_fee=max_fee,
             coin_price=coin_price,
             dry_run=dry_run,
         )

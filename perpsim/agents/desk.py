@@ -17,8 +17,9 @@ _GAS_CANCEL = 1_500_000
 _GAS_SMALL = 400_000
 _GAS_LIQUIDATION = 6_000_000
 _GAS_VAULT = 800_000
-# The most that one call of a batch may use, and what a batch uses besides.
-_GAS_BATCHED = 1_500_000
+#: the most that one call of a batch may use, enough for a walk over some twenty orders
+GAS_BATCHED = 1_500_000
+# What a batch uses besides.
 _GAS_BATCH = 200_000
 # Bid for a list (wei per gas): it must run ahead of its block, also of those who wait from earlier ones, or
 # an account that moves in between is no longer where the list has it.
@@ -215,6 +216,6 @@ class Batcher:
 
     def liquidate_many(self, sender: str, targets: Sequence[tuple[int, int, bool]], arrival: float) -> Tx:
         """Liquidate as much as the rules want of each (account, market, whether to deleverage)."""
-        data = self._liquidate_many(list(targets), _GAS_BATCHED)
-        gas = _GAS_BATCH + len(targets) * (_GAS_BATCHED * 64 // 63 + 10_000)
+        data = self._liquidate_many(list(targets), GAS_BATCHED)
+        gas = _GAS_BATCH + len(targets) * (GAS_BATCHED * 64 // 63 + 10_000)
         return Tx(sender, self.address, data, gas, arrival=arrival)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from perpsim.devnet.deployment import FOLDER, attached
-from perpsim.devnet.keeper import KeeperBot, live_keeper
+from perpsim.devnet.keeper import MAX_FEE, KeeperBot, live_keeper
 from perpsim.devnet.live_chain import LiveChain
 from perpsim.devnet.market import SET_UP_SECONDS, Anvil, LiveMarket, open_market, playable, run_market
 from perpsim.devnet.mirror import Mirror
@@ -41,15 +41,17 @@ def open_keeper(
     *,
     strategy: str,
     min_profit: float = 0.0,
+    max_fee: float = MAX_FEE,
     coin_price: float = 0.0,
     dry_run: bool = False,
 ) -> KeeperBot:
     """A keeper on the exchange of a deployment file, with its files beside that. Raises `UserError` for what
     cannot be begun."""
     try:
-        config = live_keeper(strategy, min_profit)
+        config = live_keeper(strategy, min_profit, max_fee)
     except ValidationError as error:
-        raise UserError(f"strategy {strategy}: {error.errors()[0]['msg']}") from None
+        first = error.errors()[0]
+        raise UserError(f"keeper: {first['loc'][-1]} {first['input']}: {first['msg']}") from None
     deployment, _ = attached(node, path)
     chain = LiveChain(node, signer)
     if not dry_run:

@@ -25,9 +25,15 @@ from perpsim.simulation.market_state import WAD
 from perpsim.simulation.order_mirror import DEPTH_WIDTH
 from perpsim.simulation.setup import make_desk, rewards_of
 
+#: gwei that a bot pays for a unit of gas at the most, if nobody says otherwise
+MAX_FEE = 300.0
 
-def live_keeper(strategy: str, min_profit: float = 0.0, deleverage_after: int = 3) -> Keeper:
-    """Settings of a bot: it raises the bids of what is stuck. `min_profit` in quote units."""
+
+def live_keeper(
+    strategy: str, min_profit: float = 0.0, max_fee: float = MAX_FEE, deleverage_after: int = 3
+) -> Keeper:
+    """Settings of a bot: it raises the bids of what is stuck, up to `max_fee` (gwei a unit of gas).
+    `min_profit` in quote units."""
     return Keeper.model_validate(
         {
             "name": "bot",
@@ -35,7 +41,7 @@ def live_keeper(strategy: str, min_profit: float = 0.0, deleverage_after: int = 
             "min_profit": min_profit,
             "deleverage_after": deleverage_after,
             "retry_blocks": 2,
-            "fee": EscalatingBid(kind="escalating"),
+            "fee": EscalatingBid(kind="escalating", ceiling=max_fee),
         }
     )
 

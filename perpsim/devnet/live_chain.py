@@ -13,7 +13,7 @@ from perpsim.chain import DEFAULT_BLOCK_GAS_LIMIT, Account, Artifact, Block, Cha
 from perpsim.chain.accounts import create_address
 from perpsim.chain.base import COINBASE
 from perpsim.chain.errors import MAX_REVERT_BYTES, Revert, decode_revert
-from perpsim.devnet.node import Node, Refusal
+from perpsim.devnet.node import Node, Refusal, one_line
 from perpsim.devnet.wallet import Signer
 
 #: seconds until a transaction that no block takes is given up
@@ -24,6 +24,7 @@ _ROOM = 130
 _TRIES = 4
 # What a sender needs at the least, and what it gets where the node gives it away (wei).
 _LEAST, _GIFT = 10**17, 10**20
+_TOP_CALL = {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}}
 
 
 class LiveChain(Chain):
@@ -149,6 +150,15 @@ class LiveChain(Chain):
             if not refusal.reverted:
                 raise
             raise _revert(refusal) from None
+
+    def why(self, transaction: str) -> str:
+        """Why a transaction that was mined has failed, in few words; empty where the node cannot tell."""
+        try:
+            trace = self.node.ask("debug_traceTransaction", transaction, _TOP_CALL)
+        except Refusal:
+            return ""
+        output = bytes.fromhex(str(trace.get("output") or "0x")[2:])[:MAX_REVERT_BYTES]
+        return decode_revert(output) if output else one_line(trace.get("error") or "")
 
     def sign(self, fields: dict[str, Any]) -> bytes:
         """A raw transaction of the signer's."""

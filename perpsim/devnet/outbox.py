@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from perpsim.agents.base import View
+from perpsim.agents.desk import GAS_BATCHED
 from perpsim.agents.keeper_bids import COIN, Toll, cancelling_bid, least_replacement
 from perpsim.agents.keepers import Desked, Sending
-from perpsim.chain import Receipt, Revert, Tx
+from perpsim.chain import Revert, Tx
 from perpsim.devnet.live_chain import LiveChain, receipt_of
 from perpsim.devnet.memory import Memory
 from perpsim.devnet.node import Refusal
@@ -72,7 +73,7 @@ class Outbox:
         if self._dry_run:
             self._say({"event": "would-send", **said, "tip": tx.tip, "max_fee": tx.max_fee})
             return False
-        return self._submit(tx, min(tx.gas_limit, round(gas * _ROOM)), said)
+        return self._submit(tx, _limit(sending, gas), said)
 
     def withdraw(self, views: Sequence[View]) -> None:
         """Take back what no block has taken and nobody wants any more: an empty transfer to oneself with its
@@ -92,7 +93,7 @@ class Outbox:
             entries = (self._chain.node.ask("eth_getTransactionReceipt", sent) for sent in hashes)
             entry = next(filter(None, entries), None)
             if entry is not None:
-                self._mined(sending, receipt_of(entry), block)
+                self._mined(sending, entry, block)
             elif nonce < keeper.nonce:
                 self._say({"event": "overtaken", "nonce": nonce})
             elif block - sending.since >= _UNKNOWN and not any(map(self._known, hashes)):
@@ -162,7 +163,8 @@ class Outbox:
     def _known(self, sent: str) -> bool:
         return self._chain.node.ask("eth_getTransactionByHash", sent) is not None
 
-    def _mined(self, sending: Sending, receipt: Receipt, block: int) -> None:
+    def _mined(self, sending: Sending, entry: dict[str, Any], block: int) -> None:
+        receipt = receipt_of(entry)
         said = {"nonce": sending.tx.nonce, "block": receipt.block, "gas": receipt.gas_used}
         said["fee_wei"] = receipt.fee
         if receipt.to == self._keeper.address:
@@ -177,8 +179,20 @@ class Outbox:
             won = bool(closed.get(call.target))
             self._keeper.called(call.target, block, in_vain=not won)
             self._keeper.experience.add(block, won, each)
-        sizes = [[account, market, size / WAD] for (account, market), size in closed.items()]
-        self._say({"event": "mined" if receipt.ok else "failed", **said, "closed": sizes})
+        if receipt.ok:
+            sizes = [[account, market, size / WAD] for (account, market), size in closed.items()]
+            self._say({"event": "mined", **said, "closed": sizes})
+        else:
+            why = self._chain.why(entry["transactionHash"])
+            self._say({"event": "failed", **said, "calls": _calls(sending), "why": why})
+
+
+def _limit(sending: Sending, estimate: int) -> int:
+    """Gas that a transaction may use. A call that finds nothing to close now may find a book to walk in its
+    block, and what concerns lists has a limit for the worst case already."""
+    if not sending.calls:
+        return sending.tx.gas_limit
+    return min(sending.tx.gas_limit, max(round(estimate * _ROOM), len(sending.calls) * GAS_BATCHED))
 
 
 def _calls(sending: Sending) -> list[list[Any]]:

@@ -54,7 +54,7 @@ class FakeNode:
     """`transport` is what a `Node` sends its requests through. With `automine` each transaction is a block;
     while `holding`, what is sent stays out of blocks. `asked` counts requests by method; `down` lets all of
     them fail, `failing` those of one method, with the node's words. `base_fee` is what it says (gas is free),
-    `widest` the most blocks of a range of logs."""
+    `estimate` the gas it expects of any call, `widest` the most blocks of a range of logs."""
 
     def __init__(self, start: int = START) -> None:
         self.chain = _Recorded(start)
@@ -63,6 +63,7 @@ class FakeNode:
         self.failing: dict[str, str] = {}
         self.base_fee = 10**9
         self.widest = 10**9
+        self.estimate = 1_000_000
         self.asked: dict[str, int] = {}
         self._fork = 0
         self._forks: dict[int, int] = {}
@@ -186,7 +187,7 @@ class FakeNode:
         if "to" not in fields:
             return hex(9_000_000)
         self._eth_call(fields, "latest")
-        return hex(1_000_000)
+        return hex(self.estimate)
 
     def _eth_getCode(self, address: str, which: str) -> str:
         return "0x" + self.chain.code(address).hex()
@@ -234,6 +235,11 @@ class FakeNode:
         waits = waits or any(found == other for other, _ in self._held.values())
         return {"hash": found} if waits or self._eth_getTransactionReceipt(found) else None
 
+    def _debug_traceTransaction(self, found: str, options: Any) -> Any:
+        receipts = (receipt for _, mined in self.chain.blocks.values() for receipt in mined)
+        (receipt,) = (receipt for receipt in receipts if receipt.tx_id == self._sent[found])
+        return {"output": "0x" + receipt.output.hex(), "error": "execution reverted"}
+
     def _eth_getTransactionReceipt(self, found: str) -> Any:
         wanted, created = self._sent.get(found), self._created.get(found)
         for number, (_, receipts) in self.chain.blocks.items():
@@ -241,6 +247,7 @@ class FakeNode:
                 ours = number == created if created else receipt.tx_id == wanted
                 if ours and not receipt.error.startswith("rejected"):
                     return {
+                        "transactionHash": found,
                         "blockNumber": hex(number),
                         "blockHash": self._hash(number),
                         "transactionIndex": hex(receipt.position),

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from perpsim.agents.desk import GAS_BATCHED
 from perpsim.chain import account
 from perpsim.devnet.keeper import KeeperBot, live_keeper
 from perpsim.devnet.live_chain import LiveChain
@@ -234,6 +235,24 @@ def test_a_higher_bid_of_its_own_that_it_has_forgotten_is_overbid(stage):
     s.bot = s.start()
     again = s.until("sent")
     assert again["nonce"] == first["nonce"] and 10 * again["max_fee"] >= 11 * first["max_fee"]
+
+
+def test_a_call_that_fails_is_said_with_the_contracts_words(stage):
+    s = stage()
+    sent = s.until("sent")
+    save_everybody(s)
+    s.go(1)
+    said = next(one for one in s.of("failed") if one["nonce"] == sent["nonce"])
+    assert said["why"] == "liquidate: healthy" and said["calls"] == sent["calls"]
+
+
+@pytest.mark.parametrize("strategy", ["greedy", "batch"])
+def test_a_call_has_gas_for_a_book_that_fills_after_it_was_estimated(stage, strategy):
+    s = stage(strategy=strategy)
+    s.fake.estimate = 120_000
+    sent = s.until("sent")
+    (tx, *_) = s.fake.chain.queued
+    assert tx.gas_limit == GAS_BATCHED * len(sent["calls"])
 
 
 def test_a_refusal_of_the_node_is_said_and_tried_again(stage):
