@@ -209,11 +209,13 @@ class Move:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a keeper sends in a block: liquidations and, at the price of `bid`, what concerns lists."""
+    """What a keeper sends in a block: liquidations and, at the price of `bid`, what concerns lists. `deficit`
+    is the largest, quote units, that it has held against the fund's coverage on the way."""
 
     sends: tuple[Send, ...] = ()
     moves: tuple[Move, ...] = ()
     bid: Bid | None = None
+    deficit: float = field(default=0.0, compare=False)
 
     @property
     def calls(self) -> list[Call]:
@@ -307,6 +309,7 @@ def _call(sight: Sight, row: int, keeper: Keeper, known: Known) -> Call:
 def decide(sight: Sight, keeper: Keeper, known: Known) -> Plan:
     """Everything that a keeper sends in a block."""
     calls = POLICIES[keeper.strategy](sight, keeper, known)
+    deficit = _deficit(sight, keeper, known, calls)
     moves = []
     for market in range(len(sight.rules)):
         calls, move = _about_lists(sight, market, calls, known)
@@ -318,7 +321,16 @@ def decide(sight: Sight, keeper: Keeper, known: Known) -> Plan:
         bid = urgent_bid(keeper.fee, sight.toll, reward, known.gas_won)
     busy = any(move.completes or move.ends for move in moves)
     sends = tuple(_sends(sight, keeper, known, calls, busy))
-    return Plan(sends, tuple(moves) if bid else (), bid)
+    return Plan(sends, tuple(moves) if bid else (), bid, deficit)
+
+
+def _deficit(sight: Sight, keeper: Keeper, known: Known, calls: list[Call]) -> float:
+    """The largest of accounts that are called, or that a higher bid is decided on."""
+    rows = [sight.rows[call.target] for call in calls]
+    if isinstance(keeper.fee, EscalatingBid):
+        sent = (call.target for waiting in known.waiting for call in waiting.calls)
+        rows += [sight.rows[target] for target in sent if target in sight.rows]
+    return max(0.0, -float(sight.equity[rows].min())) if rows else 0.0
 
 
 def _about_lists(sight: Sight, market: int, calls: list[Call], known: Known) -> tuple[list[Call], Move]:

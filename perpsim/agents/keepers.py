@@ -183,6 +183,9 @@ class Keepers:
         for keeper in keepers:
             if keeper.batcher is not None:
                 self.by_address[keeper.batcher.address] = keeper
+        #: deficits that a keeper's decision hung on, if the fund could pay them: the block at whose beginning
+        #: fund and account were so, quote units
+        self.deficits: list[tuple[int, float]] = []
         #: whether they ask for deleveraging at all
         self.deleverage = True
         self._desks = desks
@@ -219,6 +222,8 @@ class Keepers:
                 sight, known = replace(sight, coverage=[np.inf] * len(views)), replace(known, stuck={})
             keeper.found.update(sight.ids.tolist())
             plan = decide(sight, keeper.config, known)
+            if plan.deficit:
+                self.deficits.append((sight.block, plan.deficit))
             txs += self._transactions(keeper, plan, float(draw), sight, views)
         return txs
 

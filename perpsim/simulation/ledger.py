@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from perpsim.deleveraging.lights import lights
 from perpsim.deleveraging.packing import Listed, unpack_rows
@@ -20,6 +20,14 @@ _OF_AN_ACCOUNT = ("penalty", "cover", "reward")
 #: the vault's number for what belongs to no market, and for the pool that markets share
 SHARED = 8
 BY_INDEX = "index"
+
+
+class Unmet(NamedTuple):
+    """A loss that the fund did not pay: after how many of its flows, when (seconds), token units."""
+
+    place: int
+    time: int
+    amount: int
 
 
 class Ledger:
@@ -42,6 +50,8 @@ class Ledger:
         #: a row each counterparty in a list, in the order of the list
         self.adl_rows: list[Row] = []
         self.bad_debt: list[Row] = []
+        #: what others bore: winners, the treasury, nobody yet
+        self.unmet: list[Unmet] = []
         #: rules of the waterfall that an event broke, in words
         self.broken: list[str] = []
         #: the vault's flows since the beginning, token units
@@ -135,6 +145,11 @@ class Ledger:
             self.broken.append(f"a tranche of {tranche} came back as {event.moved}")
         self.pools[SHARED] += event.moved
 
+    def _missed(self, time: int, amount: int) -> None:
+        """Others than the fund bear so much (WAD)."""
+        if amount:
+            self.unmet.append(Unmet(len(self.fund_rows), time, -(-amount * self.token // WAD)))
+
     def _name_account(self, account: int) -> None:
         """The vault does not know whom it pays for; the liquidator says so after the flows."""
         for row in self.fund_rows[self._anonymous :]:
@@ -198,6 +213,7 @@ class Ledger:
             self.broken.append(
                 f"deleveraging of account {event.account}: deficit {event.deficit}, haircut {event.haircut}"
             )
+        self._missed(time, event.haircut)
         self.adl.append(
             {
                 "block": self.block,
@@ -232,6 +248,7 @@ class Ledger:
         legs = event.covered + event.socialised + event.treasury + event.unpaid
         if legs != event.deficit:
             self.broken.append(f"deficit of account {event.account}: {event.deficit}, borne {legs}")
+        self._missed(time, event.socialised + event.treasury + event.unpaid)
         self.bad_debt.append(
             {
                 "block": self.block,

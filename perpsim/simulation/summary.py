@@ -12,6 +12,7 @@ from perpsim.chain import Chain
 from perpsim.chain.revm import RevmChain
 from perpsim.scenarios import Expectation
 from perpsim.simulation import crowd_figures, market_figures
+from perpsim.simulation.fund_need import Deficit, fund_need
 from perpsim.simulation.ledger import Ledger, Row
 from perpsim.simulation.metrics import Metrics
 from perpsim.simulation.runner import Simulation
@@ -50,6 +51,24 @@ def fund_figures(ledger: Ledger, metrics: Metrics) -> dict[str, Any]:
         "inflow": _total(flows, 1),
         "outflow": _total(flows, -1),
         "by_day": _by_day(ledger, metrics, start),
+    }
+
+
+def size_figures(simulation: Simulation) -> dict[str, Any]:
+    """How large the fund would have had to be, and whether this one was (`perpsim.simulation.fund_need`); the
+    Cover-2 figure, None without samples of warning signs. Quote units."""
+    scenario = simulation.scenario
+    start, seconds = scenario.start, scenario.clock.seconds_per_block
+    deficits = (
+        Deficit(block, start + (block - 1) * seconds, amount)
+        for block, amount in simulation.cast.keepers.deficits
+    )
+    found = fund_need(simulation.ledger, deficits, scenario.fund.breaker)
+    return {
+        "need": found.need,
+        "enough": found.is_enough,
+        "exhausted": found.is_exhausted,
+        "cover2": simulation.warner.cover2,
     }
 
 
@@ -179,7 +198,11 @@ def summarise(
         "events": simulation.log.count,
         "gas_used": metrics.gas_used,
         "wall_seconds": round(wall_seconds, 3),
-        "fund": {**fund_figures(ledger, metrics), "books": simulation.vault_books()},
+        "fund": {
+            **fund_figures(ledger, metrics),
+            **size_figures(simulation),
+            "books": simulation.vault_books(),
+        },
         **loss_figures(ledger, burdened),
         "fees": simulation.gas.figures(),
         "audit": audit_figures(simulation.protocol.chain),

@@ -29,6 +29,8 @@ Sample = dict[str, Any]
 #: sudden moves whose cost is worked out, and distances within which accounts count as near, percent
 MOVES = (5, 10, 20, 30)
 NEAR = (1, 2, 5, 10)
+#: the move, percent either way, that the fund is held against
+STRESS = 20
 HOUR = 3600
 # Share of an hour's loss that is gone when the crash counts as begun.
 _BEGUN = 0.1
@@ -45,6 +47,7 @@ _COLUMNS: dict[str, Any] = {
     **{f"near_notional_{percent}": pl.Float64 for percent in NEAR},
     **{f"{name}_{percent}": pl.Float64 for percent in MOVES for name in ("loss", "need")},
     **{f"{name}_up_{percent}": pl.Float64 for percent in MOVES for name in ("loss", "need")},
+    "cover2": pl.Float64,
     "near_share_10": pl.Float64,
     **{f"on_{sign}": pl.Boolean for sign in Signs.model_fields if sign != "growth_hours"},
 }
@@ -112,8 +115,15 @@ class Warner:
                 found = stress(exposure, move)
                 sample[f"loss{suffix}_{percent}"] = found.loss
                 sample[f"need{suffix}_{percent}"] = found.need
+        sample["cover2"] = max(exposure.largest_losses(move / 100, accounts=2) for move in (-STRESS, STRESS))
         signs = lit(sample, self.config.signs)
         return sample | {f"on_{sign}": on for sign, on in signs.items()}
+
+    @property
+    def cover2(self) -> float | None:
+        """The highest so far of what the two accounts that a move of `STRESS` percent hits worst lose beyond
+        their margin, quote units; None without samples."""
+        return max((sample["cover2"] for sample in self.samples), default=None)
 
     def _fall(self, time: int, fund: float) -> float:
         """Share of the fund that is gone since its highest of the last hour."""
@@ -172,7 +182,7 @@ class Warner:
 
 
 WORDS: dict[str, Callable[[float], str]] = {
-    "stress": lambda bound: f"a move of 20 % would cost more than {bound:g} times the fund",
+    "stress": lambda bound: f"a move of {STRESS} % would cost more than {bound:g} times the fund",
     "fund": lambda bound: f"fund below {100 * bound:g} % of open interest",
     "crowding": lambda bound: f"a move of 5 % would liquidate more than {bound:g} times the book's depth",
     "leverage": lambda bound: f"a move of 10 % would liquidate more than {100 * bound:g} % of what is held",
@@ -213,7 +223,7 @@ def _crowding(exposure: Exposure, below: Sequence[npt.NDArray[np.int64]]) -> flo
 
 def lit(sample: Sample, signs: Signs) -> dict[str, bool]:
     """Which signs are on. What is not a number is on only for the crowding: there the book is empty."""
-    need = max(sample["need_20"], sample["need_up_20"])
+    need = max(sample[f"need_{STRESS}"], sample[f"need_up_{STRESS}"])
     return {
         "stress": need > signs.stress * sample["fund"],
         "fund": sample["fund_to_oi"] < signs.fund,

@@ -32,6 +32,7 @@ FIGURES = (
     Figure("fund.outflow", "quote", "paid out of the fund", "less"),
     Figure("fund.need", "quote", "the least fund that would have paid everything", "less"),
     Figure("fund.enough", "", "1 where the fund paid everything, so that its need is exact"),
+    Figure("fund.exhausted", "", "1 where it could not pay what it was asked or expected to"),
     Figure("fund.cover2", "quote", "stress loss of the two largest accounts beyond their margin", "less"),
     Figure("liquidations.count", "count", "liquidations", "less"),
     Figure("liquidations.notional", "quote", "liquidated notional", "less"),

@@ -15,7 +15,7 @@ from perpsim.scenarios.loading import validate
 from perpsim.simulation.command import build
 from perpsim.simulation.runner import SET_UP, Simulation
 from perpsim.simulation.setup import FIRST_KEEPER, REPORTER
-from perpsim.simulation.stress import stress
+from perpsim.simulation.stress import Exposure, stress
 
 WAD = 10**18
 POST_ONLY = 1
@@ -157,3 +157,21 @@ def held_to(simulation: Simulation, move: float) -> Any:
     )
     assert found.left == pytest.approx(real["left"], rel=0.05, abs=0.002 * scale)
     return found
+
+
+def test_the_two_largest_losses_beyond_margins_are_summed_and_gains_are_none() -> None:
+    exposure = Exposure(
+        rules=[],
+        marks=np.array([100.0, 10.0]),
+        indices=np.array([100.0, 10.0]),
+        sizes=np.array([[10.0, 5.0, -10.0, 2.0], [0.0, 0.0, 0.0, 50.0]]),
+        equity=np.array([100.0, 60.0, 500.0, 100.0]),
+        ladders=[],
+        coverage=0.0,
+    )
+    # A fall of 20 % costs 200, 100 and 140, and brings the short 200.
+    assert exposure.largest_losses(-0.2, accounts=2) == pytest.approx((200 - 100) + (100 - 60))
+    assert exposure.largest_losses(-0.2, accounts=1) == pytest.approx(100)
+    assert exposure.largest_losses(-0.2, accounts=9) == pytest.approx(100 + 40 + 40)
+    assert exposure.largest_losses(0.2, accounts=2) == 0.0
+    assert exposure.largest_losses(1.0, accounts=2) == pytest.approx(500)

@@ -71,6 +71,15 @@ def test_a_further_move_costs_more_and_the_fund_never_more_than_it_has(module_ru
     assert frame["need_20"].max() > 0
 
 
+def test_the_two_largest_losses_of_a_run_are_the_highest_of_its_samples(module_run: Simulation) -> None:
+    frame = module_run.warner.frame()
+    fund = summarise(module_run, "revm", True, "", 0.0)["fund"]
+    assert fund["cover2"] == frame["cover2"].max() > 0
+    # Two accounts owe no more than what closing all of them would cost.
+    worst = pl.max_horizontal("need_20", "need_up_20")
+    assert frame.select((pl.col("cover2") <= worst + 1e-6).all()).item()
+
+
 def test_looking_changes_nothing(smoke: Make) -> None:
     digests = []
     for every in (0, 1):
@@ -78,6 +87,7 @@ def test_looking_changes_nothing(smoke: Make) -> None:
         assert simulation.run()
         digests.append(simulation.log.digest.hexdigest())
         assert len(simulation.warner.samples) == (0 if not every else 60)
+        assert (simulation.warner.cover2 is None) == (not every)
         simulation.protocol.chain.close()
     assert digests[0] == digests[1]
 
