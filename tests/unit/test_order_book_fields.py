@@ -27,8 +27,8 @@ def set_variable(exchange: Exchange, contract: Any, variable: str, value: int) -
 
 def set_next_id(exchange: Exchange, order_id: int) -> None:
     """As if all orders before this one had come and gone."""
-    word = exchange.word(exchange.book, "top_word") & (2**136 - 1)
-    set_variable(exchange, exchange.book, "top_word", word | order_id << 136)
+    word = exchange.word(exchange.book, "order_queue.top_word") & (2**136 - 1)
+    set_variable(exchange, exchange.book, "order_queue.top_word", word | order_id << 136)
 
 
 @pytest.fixture

@@ -176,9 +176,9 @@ def test_ids_are_given_once(exchange, maker, taker, side):
 
 def words_of_book(exchange, orders, ticks, accounts):
     book, word = exchange.book, exchange.word
-    found = [word(book, "orders", order) for order in orders]
+    found = [word(book, "order_queue.orders", order) for order in orders]
     for tick in ticks:
-        found.append(word(book, "levels", tick))
+        found.append(word(book, "order_queue.levels", tick))
         found.append(word(book, "tick_bitmap.leaves", tick >> 8))
         found.append(word(book, "tick_bitmap.branches", tick >> 16))
     found.append(word(book, "tick_bitmap.root"))
@@ -195,7 +195,7 @@ def test_an_emptied_book_leaves_nothing_behind(exchange, maker, taker, side, lea
     orders = [maker.order(side, "0.5", price, expiry=expiry).id for price in prices * 5]
     ticks = {int(price * 1_000) for price in prices}
     accounts = (maker.account, taker.account)
-    assert all(exchange.word(exchange.book, "orders", order) for order in orders)
+    assert all(exchange.word(exchange.book, "order_queue.orders", order) for order in orders)
     if leaving == "cancelled":
         for order in orders:
             maker.cancel(order)
