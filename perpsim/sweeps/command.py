@@ -57,7 +57,7 @@ def execute(
         folder = SweepFolder.take(request.out or SWEEPS / sweep.name, design)
         # Once here, not once in every worker.
         Compiler().load_all()
-        done = folder.done()
+        done = {(point, seed) for point, seed in folder.done() if seed in design.seeds}
         if done:
             notice(f"{folder.path}: {len(done):,} of {design.runs:,} runs are there already")
         progress.start(design.runs - len(done), "runs")

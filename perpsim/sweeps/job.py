@@ -40,13 +40,13 @@ class Job:
         return Scenario.model_validate_json(zlib.decompress(self.scenario))
 
 
-def jobs(design: Design, done: Collection[str]) -> Iterator[Job]:
-    """The runs that are left, one at a time: all points on the first seed, then on the next."""
+def jobs(design: Design, done: Collection[tuple[int, int]]) -> Iterator[Job]:
+    """The runs that are left, one at a time: all points on the first seed, then on the next. `done` has point
+    and seed of the others."""
     for seed in design.seeds:
         for point in range(design.points):
-            job = make_job(design, point, seed)
-            if job.key not in done:
-                yield job
+            if (point, seed) not in done:
+                yield make_job(design, point, seed)
 
 
 def make_job(design: Design, point: int, seed: int) -> Job:

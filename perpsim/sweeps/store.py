@@ -28,6 +28,8 @@ REPORT = "report.html"
 #: rows of their own in a folder from which on they are put together
 TOGETHER = 64
 _FORMAT = 1
+# What of a sweep file may change while its runs stay the same.
+_FREE = {"title", "description", "seeds", "limits", "optimise"}
 
 
 def schema(sweep: Sweep) -> dict[str, Any]:
@@ -58,28 +60,30 @@ class SweepFolder:
     @classmethod
     def take(cls, path: Path, design: Design) -> Self:
         """A folder for a sweep: a new one, or the one that it has begun. Raises `UserError` if something else
-        is there. What is optimised may have changed: the same runs serve another objective."""
+        is there. Texts, the number of seeds and what is optimised may have changed: the runs are the same."""
         folder, mine = cls(path, design.sweep), _description(design)
         try:
             if not path.exists() or not any(path.iterdir()):
                 path.mkdir(parents=True, exist_ok=True)
-                _write(path / SWEEP, (json.dumps(mine, indent=2) + "\n").encode())
+                _write_description(path, mine)
                 return folder
         except OSError as error:
             raise UserError(f"sweep folder {path}: {error.strerror or error}") from None
         there = _read(path)
-        for table in (there["sweep"], mine["sweep"]):
-            table.pop("optimise", None)
-        for part, what in (("sweep", "another sweep"), ("base", "the same sweep of another scenario")):
-            if there[part] != mine[part]:
-                raise UserError(
-                    f"sweep folder {path}: holds {what} ({there['sweep']['name']}): choose another with --out"
-                )
+        name = there["sweep"]["name"]
+        if _runs(there["sweep"]) != _runs(mine["sweep"]):
+            raise UserError(f"sweep folder {path}: holds another sweep ({name}): choose another with --out")
+        if there["base"] != mine["base"]:
+            raise UserError(
+                f"sweep folder {path}: holds the same sweep of another scenario: choose another with --out"
+            )
         if there["program"] != mine["program"]:
             raise UserError(
                 f"sweep folder {path}: was begun by another version of the program, whose runs may differ: "
                 "choose another with --out"
             )
+        if there != mine:
+            _write_description(path, mine)
         return folder
 
     @classmethod
@@ -92,12 +96,12 @@ class SweepFolder:
         """What sweep.json says: `sweep`, `base` (the scenario), `versions`."""
         return _read(self.path)
 
-    def done(self) -> set[str]:
-        """Keys of the runs that are there."""
+    def done(self) -> set[tuple[int, int]]:
+        """Point and seed of the runs that are there."""
         files = self._files()
         if not files:
             return set()
-        return set(pl.scan_parquet(files).select("key").collect()["key"])
+        return set(pl.scan_parquet(files).select("point", "seed").collect().iter_rows())
 
     def add(self, job: Job, outcome: Mapping[str, Any], attempts: int) -> None:
         """Write the row of a run. Raises `UserError` if it cannot be written; nothing else is lost then."""
@@ -155,6 +159,15 @@ def _description(design: Design) -> dict[str, Any]:
         "versions": versions(),
         "program": program_key(),
     }
+
+
+def _runs(sweep: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the runs of a sweep, of all that its file says."""
+    return {key: value for key, value in sweep.items() if key not in _FREE}
+
+
+def _write_description(path: Path, description: Mapping[str, Any]) -> None:
+    _write(path / SWEEP, (json.dumps(description, indent=2) + "\n").encode())
 
 
 def _read(path: Path) -> dict[str, Any]:
