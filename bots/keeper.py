@@ -29,10 +29,10 @@ bot = SilverbackBot()
 _keepers: list[KeeperBot] = []
 
 
-def _number(name: str, default: float) -> float:
-    text = os.environ.get(name, str(default))
+def _number(name: str) -> float | None:
+    text = os.environ.get(name)
     try:
-        return float(text)
+        return None if text is None else float(text)
     except ValueError:
         raise UserError(f"{name}={text}: expected a number") from None
 
@@ -47,9 +47,9 @@ def begin(state: StateSnapshot) -> None:
         signer,
         existing_file_of(provider, Path(given) if given else None),
         strategy=os.environ.get("PERPSIM_STRATEGY", "profit"),
-        min_profit=_number("PERPSIM_MIN_PROFIT", 0.0),
-        max_fee=_number("PERPSIM_MAX_FEE", MAX_FEE),
-        coin_price=_number("PERPSIM_COIN_PRICE", 0.0),
+        min_profit=_number("PERPSIM_MIN_PROFIT") or 0.0,
+        max_fee=_number("PERPSIM_MAX_FEE") or MAX_FEE,
+        coin_price=_number("PERPSIM_COIN_PRICE"),
         dry_run=bot.signer is None,
     )
     _keepers[:] = [found]

@@ -18,7 +18,9 @@ from ape.cli import ConnectedProviderCommand
 @click.option("--account", "alias", default=None, help="Who sends: an alias of ape, or perpsim:N.")
 @click.option("--deployment", type=click.Path(path_type=Path), default=None, help="Deployment file.")
 @click.option("--min-profit", default=0.0, help="Quote units that a transaction must promise after gas.")
-@click.option("--coin-price", default=0.0, help="Quote units of one native coin; 0: gas counts for nothing.")
+@click.option(
+    "--coin-price", type=float, help="Quote units a native coin, 0: gas is free. Default: the scenario's."
+)
 @click.option(
     "--max-fee",
     default=300.0,
@@ -35,7 +37,7 @@ def cli(
     deployment: Path | None,
     min_profit: float,
     max_fee: float,
-    coin_price: float,
+    coin_price: float | None,
     poll: float,
     dry_run: bool,
     once: bool,

@@ -42,17 +42,20 @@ def open_keeper(
     strategy: str,
     min_profit: float = 0.0,
     max_fee: float = MAX_FEE,
-    coin_price: float = 0.0,
+    coin_price: float | None = None,
     dry_run: bool = False,
 ) -> KeeperBot:
-    """A keeper on the exchange of a deployment file, with its files beside that. Raises `UserError` for what
-    cannot be begun."""
+    """A keeper on the exchange of a deployment file, with its files beside that. `coin_price` is that of the
+    scenario's network if left out. Raises `UserError` for what cannot be begun."""
     try:
         config = live_keeper(strategy, min_profit, max_fee)
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"keeper: {first['loc'][-1]} {first['input']}: {first['msg']}") from None
     deployment, _ = attached(node, path)
+    if coin_price is None:
+        network = deployment.model.network
+        coin_price = 0.0 if network is None else network.native_price
     chain = LiveChain(node, signer)
     if not dry_run:
         chain.need_coin()

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from perpsim.chain import EngineError, Log, Receipt, Revert
-from perpsim.chain.node_engine import NodeChain
+from perpsim.chain import COIN, GWEI, EngineError, FeeMarket, Log, Receipt, Revert
 from perpsim.devnet.deployment import Deployment, record
 from perpsim.devnet.node import Node, Refusal
+from perpsim.devnet.priced_node import PricedNodeChain
 from perpsim.devnet.reader import Reader, SeenBlock
 from perpsim.errors import UserError
 from perpsim.market.outside import Outside
@@ -49,6 +49,9 @@ def _endow(
 ) -> Cast:
     cast = rejoin(scenario, protocol, counterparties, outside, rng)
     mine_all(protocol.chain, endowment(scenario, protocol, cast))
+    chain, network = protocol.chain, scenario.network
+    if network is not None and isinstance(chain, PricedNodeChain):
+        chain.give_purses(dict.fromkeys(cast.senders, round(network.purse * COIN)))
     return cast
 
 
@@ -57,7 +60,7 @@ class LiveMarket(Simulation):
     stands."""
 
     def __init__(self, deployment: Deployment, protocol: Protocol, node: Node, *, fresh: bool) -> None:
-        scenario = playable(deployment.model)
+        scenario = deployment.model
         prices, agents = np.random.SeedSequence(scenario.seed).spawn(2)
         super().__init__(
             scenario,
@@ -66,6 +69,14 @@ class LiveMarket(Simulation):
             np.random.default_rng(agents),
             preparation=_endow if fresh else rejoin,
         )
+        chain, network = protocol.chain, scenario.network
+        for keeper in self.keepers:
+            keeper.nonce = chain.nonce(keeper.address)
+        if network is not None and isinstance(chain, PricedNodeChain):
+            # The bank, which pays in for everybody, is rich.
+            chain.no_gifts(self.cast.senders)
+            base_fee = round(network.base_fee * GWEI) if fresh else node.head().base_fee
+            chain.open_fee_market(base_fee, FeeMarket(floor=round(network.floor * GWEI)))
         self._reader = Reader(node, deployment.contracts.values(), deployment.block)
         self._catch_up(node)
 
@@ -116,6 +127,7 @@ class LiveMarket(Simulation):
             f"block {self.next_block - 1}  {prices}  accounts {self.indexer.accounts.count}  "
             f"under water {self._health.underwater.size}  liquidations {len(self.ledger.liquidations)}  "
             f"fund {self.ledger.fund / self.ledger.token:,.0f}"
+            + (f"  base fee {self.protocol.chain.base_fee / GWEI:,.1f} gwei" if self.scenario.network else "")
         )
 
 
@@ -132,9 +144,9 @@ def _same(ours: list[Log], found: list[Log]) -> bool:
 
 
 def playable(scenario: Scenario, *, keepers: bool = True) -> Scenario:
-    """A scenario as a node can run it: what gas costs and who else wants it is the node's affair."""
+    """A scenario as it runs on a node: without its keepers if somebody else is to be one."""
     agents = scenario.agents if keepers else scenario.agents.model_copy(update={"keepers": []})
-    return scenario.model_copy(update={"network": None, "agents": agents})
+    return scenario.model_copy(update={"agents": agents})
 
 
 def open_market(
@@ -145,7 +157,7 @@ def open_market(
     node = Node.at(url)
     head = node.head()
     found = Deployment.read(path) if path.exists() and not force else None
-    chain = NodeChain(url, timestamp=max(scenario.start - SET_UP_SECONDS, head.time + 1))
+    chain = PricedNodeChain(url, timestamp=max(scenario.start - SET_UP_SECONDS, head.time + 1))
     chain.block_gas_limit = scenario.clock.gas_limit
     try:
         if not chain.drives:
@@ -162,6 +174,11 @@ def open_market(
             market = LiveMarket(found, found.attach(chain), node, fresh=False)
             say(f"going on with block {market.next_block} of {scenario.name}")
             return market
+        if scenario.network is not None and not chain.prices:
+            say("only anvil prices gas as [network] says: here it is free, and nobody else wants it")
+            scenario = scenario.model_copy(update={"network": None})
+        elif scenario.network is not None:
+            say(f"gas costs, from {scenario.network.base_fee:g} gwei on; other people's transactions burn it")
         begins = chain.pending_timestamp + SET_UP_SECONDS
         clock = scenario.clock.model_copy(update={"start": _moment(max(begins, scenario.start))})
         scenario = scenario.model_copy(update={"clock": clock})

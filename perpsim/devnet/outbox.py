@@ -7,7 +7,7 @@ from typing import Any
 
 from perpsim.agents.base import View
 from perpsim.agents.desk import GAS_BATCHED
-from perpsim.agents.keeper_bids import COIN, Toll, cancelling_bid, least_replacement
+from perpsim.agents.keeper_bids import COIN, GWEI, Toll, cancelling_bid, least_replacement
 from perpsim.agents.keepers import Desked, Sending
 from perpsim.chain import Revert, Tx
 from perpsim.devnet.live_chain import LiveChain, receipt_of
@@ -20,8 +20,10 @@ from perpsim.simulation.market_state import WAD
 #: says one thing that happened; values are JSON
 Say = Callable[[dict[str, Any]], None]
 
-# How often a bid is raised at once when the node knows of a higher one with this number.
+# How often a bid is raised at once when the node does not take it. It says so of one with the number of a
+# higher one, and (anvil) of one that could not pay for the next block.
 _RAISES = 8
+_TOO_LOW = ("underpriced", "base fee")
 # A transaction that the node no longer knows may still be on its way for so many blocks.
 _UNKNOWN = 2
 # Room over the estimated gas.
@@ -50,6 +52,8 @@ class Outbox:
         self._keeper = keeper
         self._memory = memory
         self._say = say
+        assert isinstance(keeper.config.fee, EscalatingBid)
+        self._most = int(keeper.config.fee.ceiling * GWEI)
         self._coin_price = coin_price
         self._dry_run = dry_run
 
@@ -107,9 +111,10 @@ class Outbox:
     # sending
 
     def _submit(self, tx: Tx, gas: int, said: dict[str, Any], first: str = "sent") -> bool:
-        """Send a raw transaction, with higher bids where another one holds its number."""
+        """Send a raw transaction, with higher bids where another one holds its number, or the base fee has
+        risen."""
         assert tx.nonce is not None and tx.max_fee is not None
-        words = ""
+        words, most = "", max(self._most, tx.max_fee)
         for _ in range(_RAISES):
             fields = {
                 "nonce": tx.nonce,
@@ -123,9 +128,10 @@ class Outbox:
                 sent = self._chain.node.ask("eth_sendRawTransaction", "0x" + self._chain.sign(fields).hex())
             except Refusal as refusal:
                 words = refusal.words
-                if "underpriced" not in words.lower():
+                higher = least_replacement(tx.max_fee)
+                if higher > most or not any(about in words.lower() for about in _TOO_LOW):
                     break
-                tx.tip, tx.max_fee = least_replacement(tx.tip), least_replacement(tx.max_fee)
+                tx.tip, tx.max_fee = least_replacement(tx.tip), higher
                 continue
             known = self._memory.hashes.setdefault(tx.nonce, [])
             event = "replaced" if known and first == "sent" else first
