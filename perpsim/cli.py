@@ -172,10 +172,11 @@ def scenarios(names: tuple[str, ...], show: str | None, check: bool) -> None:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 def report(folder: Path) -> None:
-    """Write the report of the run in DIR again."""
+    """Write the report of the run, or of the sweep, in DIR again."""
     from perpsim.report import write_report
+    from perpsim.report.sweep_page import is_sweep, write_sweep_report
 
-    click.echo(f"report: {write_report(folder)}")
+    click.echo(f"report: {write_sweep_report(folder) if is_sweep(folder) else write_report(folder)}")
 
 
 @main.command()

@@ -1,0 +1,78 @@
+"""Estimates in words: as many digits as their interval bears, and what a parameter's value is called."""
+
+from __future__ import annotations
+
+import math
+
+from perpsim.report.table import Cell
+from perpsim.report.words import MINUS, NOTHING, known, money, number, percent
+from perpsim.sweeps.statistics import Estimate
+
+_DASH = "\u2013"
+_MOST_DIGITS = 6
+
+
+def digits_of(low: float, high: float) -> int | None:
+    """Decimal places that leave two digits of half the interval (negative: before the point), if any."""
+    half = (high - low) / 2
+    if not math.isfinite(half) or half <= 0:
+        return None
+    return min(1 - math.floor(math.log10(half)), _MOST_DIGITS)
+
+
+def _rounded(value: float, digits: int) -> str:
+    return number(round(value, digits), max(digits, 0))
+
+
+def told(estimate: Estimate, unit: str = "", *, share: bool = False, signed: bool = False) -> str:
+    """`8.3 % (6.7 to 10.2 %)`, `431,000 USD (388,000 to 502,000 USD)`: the value and its interval."""
+    if not known(estimate.value):
+        return NOTHING
+    value, interval = parts(estimate, share=share, signed=signed)
+    unit = "%" if share else unit
+    after = f" {unit}" if unit else ""
+    return f"{value}{after}" + (f" ({interval}{after})" if interval else "")
+
+
+def parts(estimate: Estimate, *, share: bool = False, signed: bool = False) -> tuple[str, str]:
+    """The value and its interval, without a unit; the interval is empty where there is none."""
+    factor = 100 if share else 1
+    value, low, high = (factor * part for part in (estimate.value, estimate.low, estimate.high))
+    digits = digits_of(low, high)
+    if digits is not None and share:
+        # of a share a digit less where the interval is wide
+        digits = max(digits - (1 if high - low >= 6 else 0), 0)
+    if digits is None:
+        plain = percent(estimate.value).removesuffix(" %") if share else number(value)
+        return _sign(value, signed) + plain, ""
+    ends = [_sign(end, signed) + _rounded(end, digits) for end in (low, high)]
+    between = " to " if MINUS in "".join(ends) or signed else _DASH
+    return _sign(value, signed) + _rounded(value, digits), between.join(ends)
+
+
+def _sign(value: float, signed: bool) -> str:
+    return "+" if signed and value > 0 else ""
+
+
+def cell(estimate: Estimate, *, share: bool = False, signed: bool = False) -> Cell:
+    """For a table: the value, its interval, and a star where the sample is too small."""
+    if not known(estimate.value):
+        return NOTHING, None
+    value, interval = parts(estimate, share=share, signed=signed)
+    unit = " %" if share else ""
+    text = f"{value}{unit}" + (f" ({interval})" if interval else "")
+    return text + (" *" if estimate.warning else ""), estimate.value
+
+
+def quantity(value: float, unit: str, quote: str) -> str:
+    """A figure of one run in the unit that its column has (`Figure.unit`)."""
+    if unit == "share":
+        return percent(value)
+    if unit == "quote":
+        return money(value, quote)
+    return number(value) + (" s" if unit == "seconds" and known(value) else "")
+
+
+def setting(value: float | str) -> str:
+    """A parameter's value."""
+    return value if isinstance(value, str) else number(value)
