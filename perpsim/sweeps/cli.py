@@ -1,4 +1,4 @@
-"""The commands about many runs: `perpsim sweep`, `perpsim sweeps`."""
+"""The commands about many runs: `perpsim sweep`, `perpsim sweeps`, `perpsim size`."""
 
 from __future__ import annotations
 
@@ -56,3 +56,43 @@ def sweeps(show: str | None) -> None:
     width = max(map(len, names))
     for name in names:
         click.echo(f"{name:<{width}}  {load_sweep(name).title}")
+
+
+@click.command()
+@click.argument("folder", metavar="SWEEP_DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--p-adl", type=float, default=0.01, show_default=True, help="Chance of deleveraging that is allowed."
+)
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="LABEL=VALUE",
+    help="Only runs with this value of what varies (several).",
+)
+@click.option(
+    "--cost-of-capital", type=float, default=0.1, show_default=True, help="Of a unit of the fund, a year."
+)
+@click.option(
+    "--cost-of-shortfall", type=float, default=5.0, show_default=True, help="Of a unit of loss not covered."
+)
+@click.option(
+    "--crashes-a-year", type=float, default=1.0, show_default=True, help="How often a crash like these comes."
+)
+@click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write sizes and curves there.")
+def size(folder: Path, p_adl: float, where: tuple[str, ...], csv: Path | None, **terms: float) -> None:
+    """How large the fund must be, by the runs in SWEEP_DIR, for winners to be deleveraged in no more than a
+    share --p-adl of the crashes."""
+    from perpsim.sweeps.sizing import Terms, sizings
+    from perpsim.sweeps.sizing_text import told, write_csv
+    from perpsim.sweeps.store import SweepFolder
+
+    costs = Terms(terms["cost_of_capital"], terms["cost_of_shortfall"], terms["crashes_a_year"])
+    opened = SweepFolder.open(folder)
+    unit = opened.description["base"]["collateral"]["symbol"]
+    found = sizings(opened.frame(), opened.sweep, p_adl, where, costs)
+    click.echo(f"sweep {opened.sweep.name}: {opened.sweep.title}")
+    for line in told(found, costs, unit):
+        click.echo(line)
+    if csv is not None:
+        write_csv(found, csv)
+        click.echo(f"sizes and curves: {csv}")

@@ -77,7 +77,7 @@ def probability(events: npt.ArrayLike, seeds: npt.ArrayLike | None = None, level
     low, high = wilson(found.value, _Crashes(sample, seeds).count, level)
     words = "" if happened >= _FEW else f"only {happened} of {found.n:,} runs"
     words = words or f"all but {found.n - happened} of {found.n:,} runs"
-    return replace(found, low=min(low, found.value), high=max(high, found.value), warning=words)
+    return replace(found, low=low, high=high, warning=words)
 
 
 def wilson(share: float, n: int, level: float = LEVEL) -> tuple[float, float]:
@@ -87,7 +87,9 @@ def wilson(share: float, n: int, level: float = LEVEL) -> tuple[float, float]:
     z = float(norm.ppf((1 + level) / 2))
     middle = share + z * z / (2 * n)
     spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max((middle - spread) / (1 + z * z / n), 0.0), min((middle + spread) / (1 + z * z / n), 1.0)
+    low, high = (middle - spread) / (1 + z * z / n), (middle + spread) / (1 + z * z / n)
+    # Both hold the share; rounding may not.
+    return max(min(low, share), 0.0), min(max(high, share), 1.0)
 
 
 def quantile(
@@ -237,6 +239,26 @@ def interval(
 def bands(count: int, statistic: Statistic, level: float = LEVEL) -> tuple[Floats, Floats]:
     """As `interval`, by percentiles, for many figures at once: `statistic` gives (figures, draws)."""
     return _drawn(count, statistic, level, "percentile")
+
+
+def mean_bands(
+    figures: npt.ArrayLike, seeds: npt.ArrayLike | None = None, level: float = LEVEL
+) -> tuple[Floats, Floats, Floats]:
+    """Means over runs of many figures (figures, runs) at once, and both ends of their intervals, by
+    percentiles. Not numbers with fewer than two crashes."""
+    matrix = np.asarray(figures, dtype=float)
+    crashes = _Crashes(matrix[0], seeds)
+    means = matrix.mean(axis=1) if crashes.n else np.full(len(matrix), math.nan)
+    if crashes.count < 2:
+        return means, np.full_like(means, math.nan), np.full_like(means, math.nan)
+    sums = np.stack([crashes.total(figure) for figure in matrix])
+
+    def statistic(drawn: Rows) -> Floats:
+        times = crashes.times(drawn)
+        return cast(Floats, (times @ sums.T / (times @ crashes.sizes)[:, None]).T)
+
+    low, high = bands(crashes.count, statistic, level)
+    return means, np.minimum(low, means), np.maximum(high, means)
 
 
 def _drawn(count: int, statistic: Statistic, level: float, method: str) -> tuple[Floats, Floats]:

@@ -44,3 +44,16 @@ def needs(seeds: int, seed: int = 1) -> list[float]:
     """What crashes need of a fund: some nothing, few very much."""
     drawn = np.random.default_rng(seed).lognormal(9, 1, seeds)
     return [float(need) if need > 4_000 else 0.0 for need in drawn]
+
+
+def run_with(fund: float, need: float, /, **rest: Any) -> dict[str, Any]:
+    """A crash that needs `need`, with such a fund: what is missing winners lose."""
+    run: dict[str, Any] = {"fund.start": fund, "fund.need": need, "fund.cover2": need / 10, "fund.min": fund}
+    if need > fund:
+        run |= {"fund.enough": 0.0, "fund.exhausted": 1.0, "adl.count": 1.0, "shortfall.adl": need - fund}
+    return run | {"shortfall.total": need} | rest
+
+
+def in_spite_of_money(fund: float, /, **rest: Any) -> dict[str, Any]:
+    """A crash that deleverages although the fund has money."""
+    return run_with(fund, 0.0) | {"fund.enough": 0.0, "adl.count": 3.0, "shortfall.adl": 7.0} | rest
