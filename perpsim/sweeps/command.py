@@ -76,7 +76,13 @@ def pool_for(request: Request) -> AbstractContextManager[Pool]:
 
 def _report(folder: SweepFolder, notice: Callable[[str], None]) -> Path | None:
     """The report. A sweep that is done is not lost because its report fails."""
-    return None
+    try:
+        from perpsim.report.sweep_page import write_sweep_report
+
+        return write_sweep_report(folder.path)
+    except Exception as error:
+        notice(f"the report could not be written: {error}; try `perpsim report {folder.path}`")
+        return None
 
 
 def describe(sweep: Sweep) -> list[str]:
