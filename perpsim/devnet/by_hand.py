@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from perpsim.chain import Receipt
 from perpsim.deleveraging.lights import LIGHTS
+from perpsim.deleveraging.policies import policy_named
+from perpsim.deleveraging.queue import standing_queue
 from perpsim.devnet.deployment import Deployment
 from perpsim.devnet.live_chain import LiveChain
 from perpsim.devnet.mirror import Mirror
@@ -16,8 +18,6 @@ from perpsim.scenarios import Market
 
 KINDS = ("gtc", "post-only", "ioc", "fok")
 _WAD = 10**18
-# Accounts that the lens ranks at once.
-_RANKED = 256
 
 
 class Customer:
@@ -135,12 +135,11 @@ def adl_light(mirror: Mirror, account: int, market: int) -> str:
     """Lights of a position, or why it has none."""
     if mirror.lists[market] is None:
         return "by size, no queue"
-    sizes = mirror.indexer.accounts.size_wad[market]
-    side = [number for number, size in enumerate(sizes) if size * sizes[account] > 0]
-    if len(side) > _RANKED:
-        return f"unknown, {len(side)} on this side"
-    rows = mirror.protocol.lens.view("lights", market, side)
-    lit = LIGHTS + 1 - next(row.quintile for row in rows if row.account == account)
+    assert mirror.head is not None
+    policy = policy_named(mirror.scenario.markets[market].adl)
+    is_long = mirror.indexer.accounts.size_wad[market][account] > 0
+    queue = standing_queue(mirror.indexer, mirror.counterparties, policy, market, is_long, mirror.head.time)
+    lit = next(place.lights for place in queue if place.candidate.account == account)
     return "*" * lit + "." * (LIGHTS - lit)
 
 

@@ -4,6 +4,7 @@ import pytest
 from support.devnet_world import make_world
 
 from perpsim.chain import EngineError, account
+from perpsim.deleveraging.policies import POLICIES
 from perpsim.devnet.by_hand import Customer, account_lines, adl_light, fund_lines
 from perpsim.devnet.live_chain import LiveChain
 from perpsim.devnet.mirror import Mirror
@@ -66,13 +67,30 @@ def test_somebody_pays_in_trades_and_takes_what_is_left_out(world, trader, shown
         trader.withdraw("5000")
 
 
-def test_lights_say_who_is_deleveraged_first(world):
-    mirror = Mirror(world.deployment, world.fake.node())
+@pytest.mark.parametrize("policy", POLICIES)
+def test_lights_are_those_that_the_contracts_show(policy):
+    stage = make_world(f"markets.0.adl={policy}")
+    stage.go(70)
+    mirror = Mirror(stage.deployment, stage.fake.node())
+    mirror.follow()
+    sizes = mirror.indexer.accounts.size_wad[0]
+    for sign in (1, -1):
+        side = [number for number, size in enumerate(sizes) if size * sign > 0]
+        shown = {row.account: 6 - row.quintile for row in stage.protocol.lens.view("lights", 0, side)}
+        assert {number: adl_light(mirror, number, 0).count("*") for number in side} == shown
+        assert len(side) > 8 and len(set(shown.values())) > 2
+
+
+def test_lights_are_known_on_a_side_of_any_length():
+    stage = make_world("traders.count=700", "traders.arrival_blocks=10", "agents.makers.depth=2000000")
+    stage.go(25)
+    mirror = Mirror(stage.deployment, stage.fake.node())
     mirror.follow()
     sizes = mirror.indexer.accounts.size_wad[0]
     longs = [number for number, size in enumerate(sizes) if size > 0]
-    lights = [adl_light(mirror, number, 0).count("*") for number in longs]
-    assert len(longs) > 3 and set(lights) <= {1, 2, 3, 4, 5} and max(lights) > min(lights)
+    # the lens ranks no more than these
+    assert len(longs) > 256
+    assert {adl_light(mirror, number, 0).count("*") for number in longs[::16]} == {1, 2, 3, 4, 5}
 
 
 def test_the_fund_shows_what_it_holds_and_how_it_came_to_that(world, shown):
