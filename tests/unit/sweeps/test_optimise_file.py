@@ -61,7 +61,7 @@ def test_what_makes_no_sense_is_told_in_one_line(section: str, words: str) -> No
 def test_the_same_runs_serve_another_objective(tmp_path: Path) -> None:
     SweepFolder.take(tmp_path, Space(written('minimise = "fund"')))
     assert SweepFolder.take(tmp_path, Space(written('minimise = "p(adl)"\ntrials = 9'))).path == tmp_path
-    other: dict[str, Any] = {"seeds": 5}
+    other: dict[str, Any] = {"set": ["clock.blocks=50"]}
     with pytest.raises(UserError, match="holds another sweep"):
         SweepFolder.take(tmp_path, Space(written('minimise = "fund"').model_copy(update=other)))
 
