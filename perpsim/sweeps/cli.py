@@ -1,4 +1,4 @@
-"""The commands about many runs: `perpsim sweep`, `perpsim sweeps`, `perpsim size`."""
+"""The commands about many runs: `perpsim sweep`, `sweeps`, `size` and `optimise`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ import click
 from perpsim.errors import UserError
 from perpsim.interrupts import EXIT_FAILED, EXIT_INTERRUPTED, stop_on_interrupt
 
+_workers = click.option(
+    "--workers", type=click.IntRange(1, 1024), help="Runs at a time here (default: one a core)."
+)
+_dask = click.option(
+    "--dask", metavar="ADDRESS", help="Scheduler of a dask cluster, instead of this machine."
+)
+
 
 @click.command()
 @click.argument("sweep")
-@click.option("--workers", type=click.IntRange(1, 1024), help="Runs at a time here (default: one a core).")
-@click.option("--dask", metavar="ADDRESS", help="Scheduler of a dask cluster, instead of this machine.")
+@_workers
+@_dask
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs a point (default: the sweep's).")
 @click.option(
     "--out",
@@ -96,3 +103,40 @@ def size(folder: Path, p_adl: float, where: tuple[str, ...], csv: Path | None, *
     if csv is not None:
         write_csv(found, csv)
         click.echo(f"sizes and curves: {csv}")
+
+
+@click.command()
+@click.argument("sweep")
+@_workers
+@_dask
+@click.option("--trials", type=click.IntRange(1, 100_000), help="Points to try (default: the sweep's).")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of its runs (default: sweeps/NAME). Runs that are there are not done again.",
+)
+@click.option("--force", is_flag=True, help="Throw away the runs of an earlier one in the folder.")
+def optimise(sweep: str, trials: int | None, force: bool, **options: Any) -> None:
+    """Search what varies in SWEEP for the best point of its section [optimise]."""
+    from perpsim.sweeps.command import Request
+    from perpsim.sweeps.display import SearchDisplay
+    from perpsim.sweeps.optimise_command import execute
+
+    with stop_on_interrupt() as stopped, SearchDisplay() as display:
+        found = execute(Request(sweep, **options), trials, force, display.notice, display, stopped)
+    if not found.optimum.complete:
+        click.echo(
+            f"interrupted after {len(found.optimum.trials):,} of {found.search.planned:,} trials; what is "
+            f"done is kept in {found.folder}, and the same command (without --force) goes on with it",
+            err=True,
+        )
+        sys.exit(EXIT_INTERRUPTED)
+    from perpsim.report.optimise_words import lines
+
+    for line in lines(found.search, found.optimum):
+        click.echo(line)
+    if found.page is not None:
+        click.echo(f"\npage: {found.page}")
+    if not found.optimum.front:
+        sys.exit(EXIT_FAILED)

@@ -13,6 +13,19 @@ class SweepDisplay(ProgressDisplay):
         return f"{pace:,.2f} {self._what}/s  {failures:,} failed"
 
 
+class SearchDisplay(SweepDisplay):
+    """The same for an optimisation, and how far it has come."""
+
+    _trials = ""
+
+    def trial(self, number: int, planned: int, feasible: int) -> None:
+        """So many of the planned trials are done, of which so many hold the constraints."""
+        self._trials = f"trial {number:,} of {planned:,}, {feasible:,} feasible"
+
+    def _told(self, pace: float, failures: int, failures_pace: float) -> str:
+        return f"{super()._told(pace, failures, failures_pace)}  {self._trials}"
+
+
 def told(result: Result) -> list[str]:
     """A sweep that is over, or was broken off, in a few lines."""
     tally, folder = result.tally, result.folder
