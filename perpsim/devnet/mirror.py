@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -22,6 +23,10 @@ from perpsim.simulation.ledger import SHARED, Ledger
 from perpsim.simulation.list_book import ListBook
 from perpsim.simulation.vault_table import VaultTable
 
+#: is told that a mirror begins, at first and whenever it begins anew; what it returns hears of every block
+#: that is in the mirror from then on
+Watch = Callable[["Mirror"], Callable[[SeenBlock], None]]
+
 
 class Mirror:
     """State folded from the log, the same classes as in a simulation; they are made anew when the chain goes
@@ -37,7 +42,12 @@ class Mirror:
     head: SeenBlock | None
 
     def __init__(
-        self, deployment: Deployment, node: Node, journal: Path | None = None, chain: Chain | None = None
+        self,
+        deployment: Deployment,
+        node: Node,
+        journal: Path | None = None,
+        chain: Chain | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.deployment = deployment
         self.scenario = deployment.model
@@ -46,6 +56,7 @@ class Mirror:
         #: how often the chain has gone back on blocks that were in here
         self.rebuilt = 0
         self._node = node
+        self._watch = watch
         self._begin()
         for block in self.reader.blocks:
             self._fold(block)
@@ -114,6 +125,7 @@ class Mirror:
         for lists in self.lists:
             if lists is not None:
                 log.follow(protocol.liquidator.address, lists.handlers())
+        self._heard = self._watch(self) if self._watch is not None else None
 
     def _fold(self, block: SeenBlock) -> None:
         self.ledger.block = self.vault_table.block = block.number
@@ -121,3 +133,5 @@ class Mirror:
             self.log.take(block.number, block.time, list(logs))
         self.vault_table.lapse(block.time)
         self.head = block
+        if self._heard is not None:
+            self._heard(block)

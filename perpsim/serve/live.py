@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,31 +37,35 @@ _LINES = ("index", "mark", "open_interest", "leverage", "funding", "bid_depth", 
 Figures = tuple[float, ...]
 
 
-class _Recorded(Mirror):
-    """A mirror that keeps a few figures of every block it takes in."""
+class _Recorded:
+    """A few figures of every block that a mirror takes in, which `begin` is the `watch` of."""
 
-    def _begin(self) -> None:
-        super()._begin()
-        #: time, fund, and the lines of each market
-        self.figures: list[tuple[int, float, list[Figures]]] = []
-        self.warner = Warner(self.scenario, self.indexer, self.ledger)
+    #: time, fund, and the lines of each market
+    figures: list[tuple[int, float, list[Figures]]]
+    warner: Warner
 
-    def _fold(self, block: SeenBlock) -> None:
-        super()._fold(block)
-        states = self.indexer.states
+    def begin(self, mirror: Mirror) -> Callable[[SeenBlock], None]:
+        """Forget what there was; returns what is to hear of each block."""
+        self._mirror = mirror
+        self.figures = []
+        self.warner = Warner(mirror.scenario, mirror.indexer, mirror.ledger)
+        return self._add
+
+    def _add(self, block: SeenBlock) -> None:
+        indexer, ledger = self._mirror.indexer, self._mirror.ledger
+        states = indexer.states
         if not all(state.mark > 0 for state in states):
             return
-        health = self.health(block.time)
-        fund = self.ledger.fund / self.ledger.token
+        health = indexer.health(block.time)
         found: list[Figures] = []
-        for market, (state, orders) in enumerate(zip(states, self.indexer.orders)):
+        for market, (state, orders) in enumerate(zip(states, indexer.orders)):
             _, _, bids, asks = orders.look(DEPTH_WIDTH, state.mark / WAD)
             held = health.notional[market]
             equity = float(np.maximum(health.equity, 0).dot(held > 0))
             leverage = float(held.sum()) / equity if equity > 0 else 0.0
             figures = (state.index / WAD, state.mark / WAD, state.open_interest / WAD, leverage)
             found.append((*figures, state.funding_8h, bids, abs(asks)))
-        self.figures.append((block.time, fund, found))
+        self.figures.append((block.time, ledger.fund / ledger.token, found))
         samples = self.warner.samples
         if not samples or block.number - samples[-1]["block"] >= _SAMPLE:
             self.warner.block(block.number, block.time, health, last=True)
@@ -130,7 +134,7 @@ class LiveExchange:
     def about(self) -> dict[str, Any]:
         """Titles, markets and times."""
         scenario = self._mirror.scenario
-        times = [row[0] for row in list(self._mirror.figures)]
+        times = [row[0] for row in list(self._recorded.figures)]
         end = self._frame["time"]
         return {
             "live": True,
@@ -148,7 +152,7 @@ class LiveExchange:
 
     def series(self) -> dict[str, Any]:
         """Lines from the deployment until now, thinned out with their extremes kept."""
-        rows = list(self._mirror.figures)
+        rows = list(self._recorded.figures)
         times = [row[0] for row in rows]
         markets = [
             {name: _line(times, [row[2][market][at] for row in rows]) for at, name in enumerate(_LINES)}
@@ -185,9 +189,10 @@ class LiveExchange:
 
     def _attach(self) -> None:
         deployment, self._protocol = attached(self._node, self._file)
-        mirror = _Recorded(deployment, self._node)
+        recorded = _Recorded()
+        mirror = Mirror(deployment, self._node, watch=recorded.begin)
         mirror.follow()
-        self._deployment, self._mirror = deployment, mirror
+        self._deployment, self._mirror, self._recorded = deployment, mirror, recorded
         self._void = False
         self._compared: Check | None = None
         self._compare_at = 0.0
@@ -216,7 +221,7 @@ class LiveExchange:
     def _moment(self) -> Moment:
         mirror = self._mirror
         ledger, scenario, head = mirror.ledger, mirror.scenario, mirror.head
-        latest = mirror.figures[-1][2] if mirror.figures else None
+        latest = self._recorded.figures[-1][2] if self._recorded.figures else None
         return Moment(
             block=head.number if head else self.first,
             time=head.time if head else 0,
@@ -257,7 +262,7 @@ class LiveExchange:
         ]
 
     def _signs(self) -> list[Sign]:
-        samples = self._mirror.warner.samples
+        samples = self._recorded.warner.samples
         if not samples:
             return []
         thresholds = self._mirror.scenario.warnings.signs

@@ -173,6 +173,25 @@ def test_a_mirror_forgets_what_the_chain_has_taken_back(world):
     mirror.verify()
 
 
+def test_who_watches_a_mirror_hears_of_every_block_and_anew_of_all_when_it_begins_anew(world):
+    stage = world("clock.blocks=5")
+    stage.go(5)
+    heard = []
+
+    def begin(mirror):
+        heard.append([])
+        # the block is in the mirror already
+        return lambda block: heard[-1].append((block.number, mirror.head is block))
+
+    mirror = Mirror(stage.deployment, stage.fake.node(), watch=begin)
+    mirror.follow()
+    assert heard == [[(block.number, True) for block in mirror.reader.blocks]] and len(heard[0]) >= 5
+    stage.fake.forget(1)
+    stage.fake.mine(2)
+    mirror.follow()
+    assert len(heard) == 2 and heard[1] == [(block.number, True) for block in mirror.reader.blocks]
+
+
 def test_a_node_that_begins_anew_without_the_exchange_is_told_in_one_line(world):
     stage = world("clock.blocks=1")
     stage.go(1)
