@@ -176,6 +176,7 @@ def test_a_mirror_forgets_what_the_chain_has_taken_back(world):
 def test_who_watches_a_mirror_hears_of_every_block_and_anew_of_all_when_it_begins_anew(world):
     stage = world("clock.blocks=5")
     stage.go(5)
+    stage.fake.mine(2)
     heard = []
 
     def begin(mirror):
