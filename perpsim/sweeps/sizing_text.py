@@ -50,7 +50,7 @@ def _one(one: Sizing, terms: Terms, unit: str) -> Iterator[str]:
     yield from _size("newsvendor", one.newsvendor, unit)
     yield (
         f"             capital {100 * terms.capital:g} % a year, shortfall {terms.shortfall:g} times itself, "
-        f"{terms.crashes:g} crashes a year: P(ADL) = {100 * min(terms.share, 1):.3g} %"
+        f"{terms.crashes:g} {'crash' if terms.crashes == 1 else 'crashes'} a year: P(ADL) = {100 * min(terms.share, 1):.3g} %"
     )
     yield f"Cover-2      {_estimate(one.cover2, unit)}, at most {_money(one.cover2_largest, unit)}"
     if one.curve or one.tried:
@@ -83,7 +83,7 @@ def _tried(one: Sizing, share: str, unit: str) -> str:
 
 
 def _table(points: Sequence[CurvePoint]) -> Iterator[str]:
-    yield f"{'fund':>14}  {'P(ADL)':>8}  {'95 %':>18}  {'winners lose':>14}  {'95 %':>27}  {'runs':>6}"
+    yield f"{'fund':>14}  {'P(ADL)':>8}  {'95 %':>18}  {'not covered':>14}  {'95 %':>27}  {'runs':>6}"
     for point in points:
         adl, loss = point.adl, point.loss
         chances, losses = (

@@ -23,7 +23,7 @@ Rows = npt.NDArray[np.intp]
 Statistic = Callable[[Rows], Floats]
 
 LEVEL = 0.95
-#: draws of a bootstrap, and of one of more than `_BCA` crashes
+#: draws of a bootstrap, and of one of more than `_BCA` runs
 RESAMPLES, RESAMPLES_OF_MANY = 2_000, 1_000
 #: runs that have to lie beyond a quantile before it can be trusted
 BEYOND = 10
@@ -178,6 +178,14 @@ def _nothing(level: float) -> Estimate:
     return Estimate(math.nan, math.nan, math.nan, 0, level, "no runs")
 
 
+def times(drawn: Rows, count: int) -> Floats:
+    """How often each of `count` crashes was drawn; a row a draw."""
+    rows = drawn.shape[0]
+    flat = drawn + count * np.arange(rows)[:, None]
+    found = np.bincount(flat.ravel(), minlength=rows * count)
+    return cast(Floats, found.reshape(rows, count).astype(float))
+
+
 class _Crashes:
     """A sample, grouped by crash. `count` crashes with numbers from 0; `of` is the crash of each run."""
 
@@ -203,13 +211,6 @@ class _Crashes:
         """The sum of each crash."""
         return cast(Floats, np.bincount(self.of, weights=figures, minlength=self.count))
 
-    def times(self, drawn: Rows) -> Floats:
-        """How often each crash was drawn; a row a draw."""
-        rows = drawn.shape[0]
-        flat = drawn + self.count * np.arange(rows)[:, None]
-        times = np.bincount(flat.ravel(), minlength=rows * self.count)
-        return cast(Floats, times.reshape(rows, self.count).astype(float))
-
     def estimate(self, value: float, statistic: Statistic, level: float, bca: bool) -> Estimate:
         """A figure with the interval that drawing crashes again gives it."""
         if self.count < 2:
@@ -217,22 +218,23 @@ class _Crashes:
         words = f"only {self.count} crashes" if self.count < _FEW_RUNS else ""
         if np.ptp(self.sample) == 0:
             return Estimate(value, value, value, self.n, level, words)
-        low, high = interval(self.count, statistic, level, bca)
+        low, high = interval(self.count, statistic, level, bca, self.n)
         return Estimate(value, min(low, value), max(high, value), self.n, level, words)
 
 
 def interval(
-    count: int, statistic: Statistic, level: float = LEVEL, bca: bool = False
+    count: int, statistic: Statistic, level: float = LEVEL, bca: bool = False, runs: int = 0
 ) -> tuple[float, float]:
-    """The bootstrap interval of a figure of `count` independent things; `statistic` is told their numbers."""
+    """The bootstrap interval of a figure of `count` independent things, which `statistic` is told by number;
+    `runs` of them all."""
     if bca and count <= _BCA:
         with warnings.catch_warnings():
             # Where it is not defined it says so and gives what is not a number.
             warnings.simplefilter("ignore")
-            low, high = _drawn(count, statistic, level, "BCa")
+            low, high = _drawn(count, statistic, level, "BCa", runs)
         if math.isfinite(float(low)) and math.isfinite(float(high)):
             return float(low), float(high)
-    low, high = _drawn(count, statistic, level, "percentile")
+    low, high = _drawn(count, statistic, level, "percentile", runs)
     return float(low), float(high)
 
 
@@ -254,15 +256,19 @@ def mean_bands(
     sums = np.stack([crashes.total(figure) for figure in matrix])
 
     def statistic(drawn: Rows) -> Floats:
-        times = crashes.times(drawn)
-        return cast(Floats, (times @ sums.T / (times @ crashes.sizes)[:, None]).T)
+        often = times(drawn, crashes.count)
+        return cast(Floats, (often @ sums.T / (often @ crashes.sizes)[:, None]).T)
 
     low, high = bands(crashes.count, statistic, level)
     return means, np.minimum(low, means), np.maximum(high, means)
 
 
-def _drawn(count: int, statistic: Statistic, level: float, method: str) -> tuple[Floats, Floats]:
+def _drawn(
+    count: int, statistic: Statistic, level: float, method: str, runs: int = 0
+) -> tuple[Floats, Floats]:
     from scipy.stats import bootstrap
+
+    many = max(count, runs)
 
     def of_rows(drawn: Floats, axis: int) -> Floats:
         rows = np.atleast_2d(drawn).astype(np.intp)
@@ -274,8 +280,8 @@ def _drawn(count: int, statistic: Statistic, level: float, method: str) -> tuple
         of_rows,
         vectorized=True,
         method=method,
-        n_resamples=RESAMPLES if count <= _BCA else RESAMPLES_OF_MANY,
-        batch=max(1, _HELD // count),
+        n_resamples=RESAMPLES if many <= _BCA else RESAMPLES_OF_MANY,
+        batch=max(1, _HELD // many),
         confidence_level=level,
         rng=np.random.default_rng(_SEED),
     ).confidence_interval
@@ -312,9 +318,9 @@ class _Tail:
 
     def _weights(self, drawn: Rows) -> tuple[Floats, Floats]:
         """How often each run was drawn, down to where the tail ends at least; how many the tail is."""
-        times = self._crashes.times(drawn)
-        wanted = self._share * (times @ self._crashes.sizes)
-        weights = times[:, self._of[: self._near]]
+        often = times(drawn, self._crashes.count)
+        wanted = self._share * (often @ self._crashes.sizes)
+        weights = often[:, self._of[: self._near]]
         if (weights.sum(axis=1) < wanted + 1).any():
-            weights = times[:, self._of]
+            weights = often[:, self._of]
         return weights, wanted
