@@ -16,6 +16,16 @@ _HEAD = 40
 
 
 @dataclass(frozen=True)
+class Range:
+    """A value with its interval, and in words."""
+
+    value: float
+    low: float
+    high: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Line:
     """A curve and, where it has one, the band around it."""
 
@@ -24,6 +34,8 @@ class Line:
     y: Sequence[float]
     low: Sequence[float] = ()
     high: Sequence[float] = ()
+    #: points of their own beside it
+    dots: Sequence[tuple[float, Range]] = ()
 
 
 def lines_svg(
@@ -44,19 +56,12 @@ def lines_svg(
         plot.band(line.x, line.low, line.high, series)
     for series, line in enumerate(lines):
         plot.line(line.x, line.y, series, step=step)
+        for x, one in line.dots:
+            if x <= across.scale.high:
+                plot.interval(x, one.low, one.value, one.high, one.text, series)
     for at, (value, text) in enumerate(marks):
         plot.mark(value, text, at + 1)
     return svg(width, height, title, [*entries, *plot.svg_parts()])
-
-
-@dataclass(frozen=True)
-class Range:
-    """A value with its interval, and in words."""
-
-    value: float
-    low: float
-    high: float
-    text: str
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,6 @@ from perpsim.report.words import percent
 from perpsim.sweeps.answers import DEPLETED, LEVELS
 from perpsim.sweeps.statistics import Estimate, expected_shortfall, probability, value_at_risk, wilson
 
-#: columns from which on letters are smaller
-_MANY = 7
 #: points of an exceedance curve
 _POINTS = 160
 
@@ -39,16 +37,14 @@ def odds(case: Case) -> list[Answer]:
     return [Answer(head, True, probability(of(case), case.seeds())) for head, of in EVENTS]
 
 
-def tails(case: Case) -> list[Answer]:
-    """Value at risk and expected shortfall of the loss before the fund."""
+def tails(case: Case) -> dict[str, list[Answer]]:
+    """Value at risk and expected shortfall of the loss before the fund, a row of levels each."""
     sample, seeds = case.sums("shortfall.total"), case.seeds()
-    kinds: tuple[tuple[str, Callable[..., Estimate]], ...] = (
-        ("VaR", value_at_risk),
-        ("ES", expected_shortfall),
-    )
-    return [
-        Answer(f"{name} {percent(q)}", False, make(sample, q, seeds)) for name, make in kinds for q in LEVELS
-    ]
+    kinds = {"VaR": value_at_risk, "ES": expected_shortfall}
+    return {
+        name: [Answer(percent(q), False, make(sample, q, seeds)) for q in LEVELS]
+        for name, make in kinds.items()
+    }
 
 
 def deleveraged(case: Case) -> Floats:
@@ -92,7 +88,7 @@ def odds_blocks(data: SweepData) -> list[str]:
             "How large is the loss that a fund is asked for?",
             f"What liquidated accounts lost beyond their margin in a run, {data.unit}, whoever paid it. VaR "
             "99 %: one run in a hundred loses more; ES (expected shortfall) 99 %: the mean of those.",
-            answers_table(data, [(case, one) for case, _, one in found]),
+            tails_table(data, [(case, one) for case, _, one in found]),
         ),
         exceedance(data),
     ]
@@ -100,11 +96,13 @@ def odds_blocks(data: SweepData) -> list[str]:
 
 def settings(data: SweepData, case: Case) -> list[Cell]:
     """The first cells of a case's row: its parameters."""
-    if not case.values:
-        return [text(case.name)]
-    return [
-        (setting(value), None if isinstance(value, str) else float(value)) for value in case.values.values()
-    ]
+    return settings_cells(case.values, case.name)
+
+
+def settings_cells(values: Mapping[str, float | str], name: str) -> list[Cell]:
+    """A cell for each parameter, with its number to sort by; the name where there is none."""
+    found: list[Cell] = [(setting(v), None if isinstance(v, str) else float(v)) for v in values.values()]
+    return found or [text(name)]
 
 
 def setting_heads(data: SweepData, cases: Sequence[Case]) -> list[str]:
@@ -123,8 +121,26 @@ def answers_table(data: SweepData, found: Sequence[tuple[Case, Sequence[Answer]]
         ]
         for case, answers in found
     ]
-    look = "many" if len(heads) > _MANY else ""
-    return Table(heads, rows, look=look, note=warned([one for _, answers in found for one in answers])).html()
+    return Table(heads, rows, note=warned([one for _, answers in found for one in answers])).html()
+
+
+def tails_table(data: SweepData, found: Sequence[tuple[Case, dict[str, list[Answer]]]]) -> str:
+    """Two rows a case, a column a level."""
+    names = list(found[0][1])
+    heads = [*setting_heads(data, [case for case, _ in found]), "Crashes", "Figure"]
+    heads += [one.head for one in found[0][1][names[0]]]
+    rows = [
+        [
+            *settings(data, case),
+            figure(float(case.crashes)),
+            text(name),
+            *(cell(one.estimate) for one in answers),
+        ]
+        for case, both_kinds in found
+        for name, answers in both_kinds.items()
+    ]
+    every = [one for _, both_kinds in found for answers in both_kinds.values() for one in answers]
+    return Table(heads, rows, note=warned(every)).html()
 
 
 def warned(answers: Sequence[Answer]) -> str:

@@ -9,10 +9,11 @@ from perpsim.report.page import PLACE, static
 from perpsim.report.sections import Sections
 from perpsim.report.sweep_data import SweepData
 from perpsim.report.sweep_effects import effect_blocks
+from perpsim.report.sweep_fund import fund_blocks, needed_sentence, sized
 from perpsim.report.sweep_heat import heat_block
 from perpsim.report.sweep_odds import odds_blocks
 from perpsim.report.sweep_runs import failed_block, keeper_block, run_block, worst_block
-from perpsim.report.sweep_verdict import how_often
+from perpsim.report.sweep_verdict import how_often, key_figures
 from perpsim.report.words import count, esc
 
 REPORT = "report.html"
@@ -48,8 +49,9 @@ def load_sweep_data(folder: Path) -> SweepData:
 
 def render(data: SweepData) -> str:
     """The page as HTML."""
-    sections = Sections()
+    sections, found = Sections(), sized(data) if data.done.height else []
     if data.done.height:
+        sections.group("fund", "How large must the fund be?", fund_blocks(found, data.unit))
         sections.group("odds", "How often, and how bad?", odds_blocks(data))
         sections.group("effects", "What changes it?", [*effect_blocks(data), heat_block(data)])
         sections.group("keepers", "Keepers", [keeper_block(data)])
@@ -59,8 +61,11 @@ def render(data: SweepData) -> str:
         "title": esc(data.sweep.title),
         "subtitle": esc(_subtitle(data)),
         "notices": "".join(f'<p class="notice {kind}">{esc(text)}</p>' for kind, text in notices(data)),
-        "verdict": esc(how_often(data)),
-        "figures": "",
+        "verdict": esc(f"{how_often(data)} {needed_sentence(found, data.unit)}".strip()),
+        "figures": "".join(
+            f"<div><dt>{esc(name)}</dt><dd>{esc(value)}<small>{esc(detail)}</small></dd></div>"
+            for name, value, detail in key_figures(data, found)
+        ),
         "contents": sections.contents(),
         "sections": sections.html(),
         "css": static("page.css") + static("sweep.css"),

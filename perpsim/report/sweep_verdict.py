@@ -8,9 +8,10 @@ import numpy as np
 
 from perpsim.report.data import Floats
 from perpsim.report.sweep_data import Case, SweepData
-from perpsim.report.sweep_words import setting, told
-from perpsim.report.words import count, money, number
-from perpsim.sweeps.statistics import probability
+from perpsim.report.sweep_fund import Sized
+from perpsim.report.sweep_words import parts, setting, told
+from perpsim.report.words import count, money, number, percent
+from perpsim.sweeps.statistics import Estimate, expected_shortfall, mean, probability, value_at_risk
 
 #: values that are told one by one
 _EACH = 4
@@ -47,6 +48,36 @@ def how_often(data: SweepData) -> str:
         f"On the same {crashes} the fund was short in {_odds(best)} at best, with {_named(data, best)}, and "
         f"in {_odds(worst)} at worst, with {_named(data, worst)}."
     )
+
+
+def key_figures(data: SweepData, found: Sequence[Sized]) -> list[tuple[str, str, str]]:
+    """(name, figure, detail) of what stands at the top."""
+    if not data.done.height:
+        return []
+    losses = data.done["shortfall.total"].fill_null(0.0).to_numpy()
+    failed = f", {data.failed.height:,} failed" if data.failed.height else ""
+    figures = [("Crashes", number(data.seeds), f"{count(data.done.height, 'run')}{failed}")]
+    if len(data.cases) == 1:
+        one = data.cases[0]
+        figures.append(_figure("Fund short", probability(short(one), one.seeds()), share=True))
+        figures.append(_figure("Loss before the fund, mean", mean(losses, one.seeds()), data.unit))
+        figures.append(_figure("VaR 99 %", value_at_risk(losses, 0.99, one.seeds()), data.unit))
+        figures.append(
+            _figure("Expected shortfall 99 %", expected_shortfall(losses, 0.99, one.seeds()), data.unit)
+        )
+    if len(found) == 1 and np.isfinite(found[0].sizing.needed.fund.value):
+        figures.append(_figure("Fund for P(ADL) \u2264 1 %", found[0].sizing.needed.fund, data.unit))
+    share = float((losses > 0).mean())
+    figures.append(
+        ("Largest loss", money(float(losses.max()), data.unit), f"{percent(share)} of the runs lost anything")
+    )
+    return figures
+
+
+def _figure(name: str, estimate: Estimate, unit: str = "", *, share: bool = False) -> tuple[str, str, str]:
+    value, interval = parts(estimate, share=share)
+    unit = " %" if share else f" {unit}" if unit else ""
+    return name, value + unit, (interval + unit if interval else "") + (" *" if estimate.warning else "")
 
 
 def _odds(case: Case) -> str:

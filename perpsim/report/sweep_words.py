@@ -10,6 +10,8 @@ from perpsim.sweeps.statistics import Estimate
 
 _DASH = "\u2013"
 _MOST_DIGITS = 6
+#: after the low end of an interval whose high end is not known
+_OPEN = " or more"
 
 
 def digits_of(low: float, high: float) -> int | None:
@@ -21,7 +23,13 @@ def digits_of(low: float, high: float) -> int | None:
 
 
 def _rounded(value: float, digits: int) -> str:
-    return number(round(value, digits), max(digits, 0))
+    shown = round(value, digits)
+    return number(shown, max(digits, 0) if shown else 0)
+
+
+def _short(value: float) -> str:
+    """Three digits that count."""
+    return number(value if value == 0 else round(value, 2 - math.floor(math.log10(abs(value)))))
 
 
 def told(estimate: Estimate, unit: str = "", *, share: bool = False, signed: bool = False) -> str:
@@ -31,13 +39,19 @@ def told(estimate: Estimate, unit: str = "", *, share: bool = False, signed: boo
     value, interval = parts(estimate, share=share, signed=signed)
     unit = "%" if share else unit
     after = f" {unit}" if unit else ""
-    return f"{value}{after}" + (f" ({interval}{after})" if interval else "")
+    if interval.endswith(_OPEN):
+        interval = f"{interval.removesuffix(_OPEN)}{after}{_OPEN}"
+    elif interval:
+        interval += after
+    return f"{value}{after}" + (f" ({interval})" if interval else "")
 
 
 def parts(estimate: Estimate, *, share: bool = False, signed: bool = False) -> tuple[str, str]:
     """The value and its interval, without a unit; the interval is empty where there is none."""
     factor = 100 if share else 1
     value, low, high = (factor * part for part in (estimate.value, estimate.low, estimate.high))
+    if math.isfinite(low) and high == math.inf:
+        return _sign(value, signed) + _short(value), _short(low) + _OPEN
     digits = digits_of(low, high)
     if digits is not None and share:
         # of a share a digit less where the interval is wide

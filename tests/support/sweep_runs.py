@@ -54,6 +54,7 @@ def run_row(design: Design, point: int, seed: int) -> dict[str, Any]:
         "fund.min": fund - paid,
         "fund.need": lost,
         "fund.enough": float(taken == 0),
+        "fund.exhausted": float(taken > 0),
         "fund.cover2": 30_000.0 + 5_000.0 * float(rng.random()),
         "liquidations.count": 60.0,
         "liquidations.notional": 10 * lost + 50_000.0,

@@ -76,8 +76,9 @@ def test_the_page_is_complete_offline_and_escaped(tmp_path: Path, kind: str) -> 
 def test_every_figure_has_its_interval_and_its_number_of_crashes(tmp_path: Path, kind: str) -> None:
     odds = section(page_of(tmp_path, DESIGNS[kind]), "odds")
     assert {"P(deleveraging)", "P(socialised loss)", "P(fund depleted)"} <= set(heads(odds))
-    tails = {f"{name} {q} %" for name in ("VaR", "ES") for q in ("95", "99", "99.9")}
-    assert tails <= set(heads(odds))
+    assert {"95 %", "99 %", "99.9 %"} <= set(heads(odds))
+    assert "<td>VaR</td>" in odds
+    assert "<td>ES</td>" in odds
     assert heads(odds).count("Crashes") == 2
     assert re.search(r"\d % \(\d+\u2013[\d.]+\)", odds)
 
@@ -103,6 +104,62 @@ def test_the_verdict_of_many_points_names_the_best_and_the_worst(tmp_path: Path)
 
 def test_the_verdict_of_a_sample_of_points_takes_them_together(tmp_path: Path) -> None:
     assert verdict(page_of(tmp_path, DESIGNS["saltelli"])).startswith("In 320 runs over 160 points")
+
+
+# the size of the fund
+
+
+def test_the_verdict_says_what_the_fund_must_hold(tmp_path: Path) -> None:
+    sweep = a_sweep(seeds=200, set=["fund.initial=5_000_000"])
+    data = load_sweep_data(made_up(tmp_path / "sweep", sweep))
+    said = verdict(render(data))
+    found = re.search(r"For a chance of deleveraging at or under 1 % it must hold ([\d,]+) USD \(", said)
+    assert found
+    needs = data.done["fund.need"].sort(descending=True)
+    # of 200 crashes two may need more
+    assert float(found[1].replace(",", "")) == pytest.approx(needs[2], rel=0.02)
+
+
+def test_sizes_by_every_rule_are_told_and_marked_on_the_curves(tmp_path: Path) -> None:
+    part = section(page_of(tmp_path, a_sweep(seeds=200, set=["fund.initial=5_000_000"])), "fund")
+    for rule in ("P(ADL) \u2264 5 %", "P(ADL) \u2264 1 %", "P(ADL) \u2264 0.1 %", "Newsvendor", "Cover-2"):
+        assert f"<td>{rule}</td>" in part
+    assert "0.1 %: 200 crashes are too few" in part
+    pictures = re.findall(r"<svg.*?</svg>", part, flags=re.S)
+    assert len(pictures) == 4
+    for picture in pictures:
+        assert [mark in picture for mark in (">newsvendor<", ">Cover-2<", ">P(ADL) \u2264 1 %<")] == [
+            True
+        ] * 3
+        assert picture.count('class="band') == 1
+
+
+def test_funds_that_were_run_stand_beside_the_curve(tmp_path: Path) -> None:
+    part = section(page_of(tmp_path, DESIGNS["one"]), "fund")
+    assert "measured with 10,000 USD: " in part
+    assert "measured with 40,000 USD: " in part
+
+
+def test_each_combination_of_what_else_varies_has_a_size(tmp_path: Path) -> None:
+    page = page_of(tmp_path, a_sweep([{**FUNDS, "high": 900_000}, DEPTHS], seeds=60))
+    said = verdict(page)
+    assert re.search(
+        r"must hold from [\d,]+ USD .*? with depth = 80,000 to [\d,]+ USD .*? with depth = 20,000", said
+    )
+    part = section(page, "fund")
+    assert part.count("depth = 20,000") >= 2
+    assert "depth" in heads(part)
+
+
+def test_runs_whose_fund_came_to_its_end_do_not_tell_a_size(tmp_path: Path) -> None:
+    page = page_of(tmp_path, DESIGNS["policies"])
+    assert "These runs do not tell" in section(page, "fund")
+    assert "run the sweep with a larger fund.initial" in section(page, "fund")
+    assert "No fund that was tried" in verdict(page)
+    assert "<svg" not in section(page, "fund")
+
+
+# what parameters change
 
 
 def test_a_larger_fund_is_compared_with_the_smallest_on_the_same_crashes(tmp_path: Path) -> None:
