@@ -11,6 +11,7 @@ from perpsim.report.sweep_data import SweepData
 from perpsim.report.sweep_effects import effect_blocks
 from perpsim.report.sweep_fund import fund_blocks, needed_sentence, sized
 from perpsim.report.sweep_heat import heat_block
+from perpsim.report.sweep_matter import matter_blocks
 from perpsim.report.sweep_odds import odds_blocks
 from perpsim.report.sweep_runs import failed_block, keeper_block, run_block, worst_block
 from perpsim.report.sweep_verdict import how_often, key_figures
@@ -53,7 +54,9 @@ def render(data: SweepData) -> str:
     if data.done.height:
         sections.group("fund", "How large must the fund be?", fund_blocks(found, data.unit))
         sections.group("odds", "How often, and how bad?", odds_blocks(data))
-        sections.group("effects", "What changes it?", [*effect_blocks(data), heat_block(data)])
+        sections.group(
+            "effects", "What changes it?", [*matter_blocks(data), *effect_blocks(data), heat_block(data)]
+        )
         sections.group("keepers", "Keepers", [keeper_block(data)])
         sections.group("worst", "The worst runs", [worst_block(data)])
     sections.group("run", "What was run", [run_block(data), failed_block(data)])

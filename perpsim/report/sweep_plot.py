@@ -14,7 +14,7 @@ from perpsim.report.words import esc
 WIDE, NARROW = 940, 358
 SERIES = 8  # colours that the style sheet knows
 _DASHES = ("", "7 3", "2 3", "11 3", "8 3 2 3", "4 3", "12 3 2 3", "2 6")
-_LETTER = 6.4  # about, at 12 pixels
+_LETTER = 7.1  # about, at 12 pixels, of a wide font
 _LINE = 15
 _LEFT, _RIGHT, _BELOW, _TITLE = 52, 14, 40, 22
 

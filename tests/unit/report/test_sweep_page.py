@@ -6,6 +6,7 @@ import html
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -38,8 +39,8 @@ DESIGNS = {
 }
 
 
-def page_of(path: Path, sweep: Sweep, **part: object) -> str:
-    return render(load_sweep_data(made_up(path / "sweep", sweep, **part)))  # type: ignore[arg-type]
+def page_of(path: Path, sweep: Sweep, **part: Any) -> str:
+    return render(load_sweep_data(made_up(path / "sweep", sweep, **part)))
 
 
 def verdict(page: str) -> str:
@@ -300,3 +301,34 @@ def test_the_command_writes_the_report_of_a_sweep_again(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_sweep_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no sweep folder"):
         write_sweep_report(tmp_path)
+
+
+# what matters
+
+
+def test_what_matters_most_comes_first_with_its_sign(tmp_path: Path) -> None:
+    sweep = a_sweep([FUND_RANGE, DEPTH_RANGE, MARGIN_RANGE], seeds=8, sample={"kind": "random", "points": 60})
+    effects = section(page_of(tmp_path, sweep), "effects")
+    table = effects.split("What matters most?")[1].split("</table>")[0]
+    rows = re.findall(r"<tr><td>(\w+)</td><td[^>]*>([^<]*)</td><td[^>]*>([^<]*)</td>", table)
+    assert [label for label, *_ in rows] == ["depth", "maintenance", "fund"]
+    told = {label: (loss, deleveraged) for label, loss, deleveraged in rows}
+    # depth makes losses small, and a fund those of others rare; it has no part in the loss itself
+    assert told["depth"][0].startswith("\u22120.")
+    assert told["fund"][1].startswith("\u22120.")
+    assert re.match(r"[+\u2212]?0(\.0\d)? \(", told["fund"][0])
+    assert "How much of the spread is whose?" not in effects
+
+
+def test_a_design_for_them_has_sobol_indices_as_bars_and_as_a_table(tmp_path: Path) -> None:
+    effects = section(page_of(tmp_path, DESIGNS["saltelli"]), "effects")
+    part = effects.split("How much of the spread is whose?")[1].split('<div class="block">')[0]
+    assert part.count("<svg") == 2 * 3
+    assert "<title>depth alone: " in part
+    alone = dict(re.findall(r"<td>Loss before the fund</td><td>(\w+)</td><td[^>]*>([\d.]+) %", part))
+    assert float(alone["depth"]) > float(alone["maintenance"]) > float(alone["fund"]) - 1
+    assert "Keepers' profit: it is the same in all runs." in part
+
+
+def test_one_parameter_alone_needs_no_ranking(tmp_path: Path) -> None:
+    assert "What matters most?" not in page_of(tmp_path, DESIGNS["one"])

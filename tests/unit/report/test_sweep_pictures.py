@@ -130,8 +130,8 @@ def test_marks_stand_on_lines_of_their_own_and_inside_the_picture() -> None:
 
 
 def test_labels_are_cut_where_there_is_no_room() -> None:
-    assert fitted("capped-pro-rata", 96) == "capped-pro-rata"
-    assert fitted("a very long name of a parameter", 96) == "a very long na\u2026"
+    assert fitted("capped-pro-rata", 107) == "capped-pro-rata"
+    assert fitted("a very long name of a parameter", 107) == "a very long na\u2026"
 
 
 def test_a_legend_takes_as_many_lines_as_it_needs() -> None:
