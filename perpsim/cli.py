@@ -11,7 +11,7 @@ import click
 
 from perpsim.errors import UserError
 from perpsim.interrupts import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USER, stop_on_interrupt
-from perpsim.sweeps.cli import optimise, size, sweep, sweeps
+from perpsim.sweeps.cli import answers, optimise, size, sweep, sweeps
 
 Command = Callable[..., None]
 
@@ -238,7 +238,7 @@ def serve(folder: Path | None, rpc: str | None, deployment: Path | None, host: s
     show(folder, rpc, deployment, host, port, click.echo)
 
 
-for command in (sweep, sweeps, size, optimise):
+for command in (sweep, sweeps, answers, size, optimise):
     main.add_command(command)
 
 

@@ -17,7 +17,7 @@ from perpsim.report.sweep_plot import both
 from perpsim.report.sweep_words import cell, setting, told
 from perpsim.report.table import Cell, Table, figure, text
 from perpsim.report.words import NOTHING, money, number, percent
-from perpsim.sweeps.answers import seeds_of
+from perpsim.sweeps.cases import seeds_of
 from perpsim.sweeps.statistics import Estimate, mean
 
 #: a parameter with more values than this is sampled, not stepped through

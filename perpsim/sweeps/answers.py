@@ -8,19 +8,14 @@ had ended in one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from perpsim.errors import UserError
 from perpsim.sweeps import statistics
-from perpsim.sweeps.model import Scalar
+from perpsim.sweeps.cases import Failures, column, counted, seeds_of
 from perpsim.sweeps.statistics import Estimate
 
-VARY = "vary."
 #: levels of value at risk and expected shortfall
 LEVELS = (0.95, 0.99, 0.999)
 #: the deficit before the fund: what is lost beyond margins, whoever bears it
@@ -49,14 +44,6 @@ MAIN = (
 
 
 @dataclass(frozen=True)
-class Failures:
-    """Runs that are not counted: why, and how many of each; most first."""
-
-    count: int
-    reasons: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True)
 class Answers:
     """Of a set of runs. Losses in quote units.
 
@@ -79,15 +66,6 @@ class Answers:
     haircut_when_adl: Estimate
     means: dict[str, Estimate]
     medians: dict[str, Estimate]
-
-
-@dataclass(frozen=True)
-class PointAnswers:
-    """Of the runs of one point; `values` of what varies, by label."""
-
-    point: int
-    values: dict[str, Scalar]
-    answers: Answers
 
 
 def answers(frame: pl.DataFrame, level: float = statistics.LEVEL) -> Answers:
@@ -122,56 +100,3 @@ def answers(frame: pl.DataFrame, level: float = statistics.LEVEL) -> Answers:
             for name, rows in figures.items()
         },
     )
-
-
-def by_point(frame: pl.DataFrame, level: float = statistics.LEVEL) -> Iterator[PointAnswers]:
-    """The same of each point by itself, in their order."""
-    for rows in frame.sort("point", "seed").partition_by("point", maintain_order=True):
-        yield PointAnswers(rows["point"][0], values_of(rows), answers(rows, level))
-
-
-def paired(frame: pl.DataFrame, figure: str, first: int, second: int) -> Estimate:
-    """By how much the figure of point `first` is larger than that of `second` on the same crash, on average.
-    Only crashes that both have count."""
-    ok = counted(frame)[0].drop_nulls(figure)
-    one, other = (ok.filter(pl.col("point") == point).select("seed", figure) for point in (first, second))
-    both = one.join(other, on="seed", suffix=".other").sort("seed")
-    return statistics.difference(column(both, figure), column(both, f"{figure}.other"))
-
-
-# what others need of a frame, too
-
-
-def counted(frame: pl.DataFrame) -> tuple[pl.DataFrame, Failures]:
-    """The rows whose figures count, and what became of the others."""
-    good = pl.col("status") == "ok"
-    failed = frame.filter(~good)
-    reasons = (
-        failed.group_by(pl.col("reason").fill_null(""))
-        .len("runs")
-        .sort("runs", "reason", descending=[True, False])
-    )
-    return frame.filter(good), Failures(failed.height, tuple(reasons.iter_rows()))
-
-
-def seeds_of(rows: pl.DataFrame) -> npt.NDArray[np.int64] | None:
-    """Seeds, where runs share them; else None: each run is a crash of its own."""
-    seeds = rows["seed"]
-    return seeds.to_numpy() if seeds.n_unique() < rows.height else None
-
-
-def column(rows: pl.DataFrame, name: str) -> npt.NDArray[np.float64]:
-    """The numbers of a figure."""
-    if name not in rows.columns:
-        raise UserError(f"figure {name}: the runs do not have it")
-    return rows[name].cast(pl.Float64).to_numpy()
-
-
-def labels_of(frame: pl.DataFrame) -> list[str]:
-    """What varies."""
-    return [name.removeprefix(VARY) for name in frame.columns if name.startswith(VARY)]
-
-
-def values_of(rows: pl.DataFrame) -> dict[str, Scalar]:
-    """The values of the first row, by label."""
-    return {label: rows[f"{VARY}{label}"][0] for label in labels_of(rows)}

@@ -1,15 +1,18 @@
-"""The commands about many runs: `perpsim sweep`, `sweeps`, `size` and `optimise`."""
+"""The commands about many runs: `perpsim sweep`, `sweeps`, `answers`, `size` and `optimise`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from perpsim.errors import UserError
 from perpsim.interrupts import EXIT_FAILED, EXIT_INTERRUPTED, stop_on_interrupt
+
+if TYPE_CHECKING:
+    from perpsim.sweeps.store import SweepFolder
 
 _workers = click.option(
     "--workers", type=click.IntRange(1, 1024), help="Runs at a time here (default: one a core)."
@@ -68,6 +71,27 @@ def sweeps(show: str | None) -> None:
 @click.command()
 @click.argument("folder", metavar="SWEEP_DIR", type=click.Path(path_type=Path))
 @click.option(
+    "--where",
+    multiple=True,
+    metavar="LABEL=VALUE",
+    help="Only runs with this value of what varies (several).",
+)
+def answers(folder: Path, where: tuple[str, ...]) -> None:
+    """What the runs in SWEEP_DIR say: how often winners pay, how large the loss before the fund is, and what
+    matters most for it, each with its interval."""
+    from perpsim.sweeps.answers_text import told
+    from perpsim.sweeps.cases import chosen
+    from perpsim.sweeps.store import SweepFolder
+
+    opened = SweepFolder.open(folder)
+    click.echo(f"sweep {opened.sweep.name}: {opened.sweep.title}")
+    for line in told(chosen(opened.frame(), where), opened.sweep, _unit(opened)):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("folder", metavar="SWEEP_DIR", type=click.Path(path_type=Path))
+@click.option(
     "--p-adl", type=float, default=0.01, show_default=True, help="Chance of deleveraging that is allowed."
 )
 @click.option(
@@ -95,10 +119,9 @@ def size(folder: Path, p_adl: float, where: tuple[str, ...], csv: Path | None, *
 
     costs = Terms(terms["cost_of_capital"], terms["cost_of_shortfall"], terms["crashes_a_year"])
     opened = SweepFolder.open(folder)
-    unit = opened.description["base"]["collateral"]["symbol"]
     found = sizings(opened.frame(), opened.sweep, p_adl, where, costs)
     click.echo(f"sweep {opened.sweep.name}: {opened.sweep.title}")
-    for line in told(found, costs, unit):
+    for line in told(found, costs, _unit(opened)):
         click.echo(line)
     if csv is not None:
         write_csv(found, csv)
@@ -140,3 +163,8 @@ def optimise(sweep: str, trials: int | None, force: bool, **options: Any) -> Non
         click.echo(f"\npage: {found.page}")
     if not found.optimum.front:
         sys.exit(EXIT_FAILED)
+
+
+def _unit(folder: SweepFolder) -> str:
+    symbol: str = folder.description["base"]["collateral"]["symbol"]
+    return symbol

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from perpsim.sweeps.answers import VARY, column, labels_of
+from perpsim.sweeps.cases import VARY, column, labels_of
 from perpsim.sweeps.model import Sweep
 
 Floats = npt.NDArray[np.float64]

@@ -27,7 +27,8 @@ import numpy.typing as npt
 import polars as pl
 
 from perpsim.sweeps import statistics
-from perpsim.sweeps.answers import DEFICIT, HAIRCUT, VARY, column, counted, labels_of
+from perpsim.sweeps.answers import DEFICIT, HAIRCUT
+from perpsim.sweeps.cases import VARY, column, counted, labels_of
 from perpsim.sweeps.model import Sweep
 from perpsim.sweeps.statistics import Estimate, Rows
 
@@ -252,61 +253,3 @@ def _estimates(sums: _Sums, cases: Sequence[_Case]) -> list[Estimate]:
         Estimate(value, min(down, value), max(up, value), sums.n)
         for value, down, up in zip(values.tolist(), low.tolist(), high.tolist())
     ]
-
-
-# heat maps
-
-
-@dataclass(frozen=True)
-class Side:
-    """A side of a heat map: its parameter and the names of its fields, in order; `edges` where they are
-    ranges of numbers, one more than fields."""
-
-    label: str
-    names: tuple[str, ...]
-    edges: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """The mean of a figure by two parameters: arrays of a row each field of `y`, a column each of `x`; not a
-    number where there is no run. `runs`: how many there are."""
-
-    figure: str
-    x: Side
-    y: Side
-    means: Floats
-    runs: npt.NDArray[np.int64]
-
-
-def heat_map(frame: pl.DataFrame, x: str, y: str, figure: str, fields: int = 8) -> HeatMap:
-    """A figure by two parameters. Numbers of more than `fields` values are put together in as many ranges,
-    equally many runs in each."""
-    rows, _ = counted(frame)
-    values = of_runs(rows, figure)
-    rows, values = rows.filter(~np.isnan(values)), values[~np.isnan(values)]
-    (across, of_x), (down, of_y) = (_side(rows[f"{VARY}{label}"], label, fields) for label in (x, y))
-    shape = len(down.names), len(across.names)
-    place = of_y * shape[1] + of_x
-    runs = np.bincount(place, minlength=shape[0] * shape[1])
-    sums = np.bincount(place, weights=values, minlength=shape[0] * shape[1])
-    means = np.divide(sums, runs, out=np.full(sums.shape, math.nan), where=runs > 0)
-    return HeatMap(figure, across, down, means.reshape(shape), runs.reshape(shape))
-
-
-def _side(values: pl.Series, label: str, fields: int) -> tuple[Side, Rows]:
-    """A side, and the field of each run."""
-    distinct = values.unique().sort()
-    if values.dtype != pl.Float64:
-        return Side(label, tuple(distinct)), _places(values, distinct)
-    if distinct.len() <= fields:
-        return Side(label, tuple(f"{value:g}" for value in distinct)), _places(values, distinct)
-    numbers = values.to_numpy()
-    edges = np.unique(np.quantile(numbers, np.linspace(0, 1, fields + 1)))
-    names = tuple(f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges))
-    place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(names) - 1)
-    return Side(label, names, tuple(edges.tolist())), place.astype(np.intp)
-
-
-def _places(values: pl.Series, distinct: pl.Series) -> Rows:
-    return np.searchsorted(distinct.to_numpy(), values.to_numpy()).astype(np.intp)

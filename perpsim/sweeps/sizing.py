@@ -26,7 +26,8 @@ import polars as pl
 
 from perpsim.errors import UserError
 from perpsim.sweeps import statistics
-from perpsim.sweeps.answers import HAIRCUT, VARY, Failures, column, counted, labels_of, seeds_of
+from perpsim.sweeps.answers import HAIRCUT
+from perpsim.sweeps.cases import VARY, Failures, cases, chosen, column, counted, labels_of, seeds_of
 from perpsim.sweeps.model import Scalar, Sweep
 from perpsim.sweeps.needs import Needs, fund_label
 from perpsim.sweeps.statistics import BEYOND, LEVEL, Estimate
@@ -134,51 +135,18 @@ def sizings(
         raise UserError(f"--p-adl {p:g}: a chance is above 0 and below 1")
     rows = chosen(frame, where)
     if not counted(rows)[0].height:
-        raise UserError(
-            f"sweep {sweep.name}: no run has finished{_among(where)}, so there is nothing to size by"
-        )
-    fund, stepped = fund_label(sweep), sweep.sample.kind == "grid"
-    groups = [
-        f"{VARY}{one.title}"
-        for one in sweep.vary
-        if one.title != fund and (stepped or one.values is not None)
+        among = f" with {', '.join(where)}" if where else ""
+        raise UserError(f"sweep {sweep.name}: no run has finished{among}, so there is nothing to size by")
+    fund = fund_label(sweep)
+    return [
+        sizing(part, values, fund, p, terms)
+        for values, part in cases(rows, sweep, apart_from=fund)
+        if counted(part)[0].height
     ]
-    parts = rows.partition_by(groups, maintain_order=True) if groups else [rows]
-    return [sizing(part, fund, p, terms, groups) for part in parts if counted(part)[0].height]
 
 
-def chosen(frame: pl.DataFrame, where: Sequence[str]) -> pl.DataFrame:
-    """The rows that have the values of all conditions, each "LABEL=VALUE". Raises `UserError`."""
-    labels = labels_of(frame)
-    for condition in where:
-        label, sign, text = (part.strip() for part in condition.partition("="))
-        if not sign or label not in labels:
-            known = f"what varies is {', '.join(labels)}" if labels else "nothing varies"
-            raise UserError(f"--where {condition}: expected LABEL=VALUE, {known}")
-        values = frame[f"{VARY}{label}"].unique().sort()
-        try:
-            wanted = float(text) if values.dtype == pl.Float64 else text
-        except ValueError:
-            raise UserError(f"--where {condition}: the values of {label} are numbers") from None
-        kept = pl.col(f"{VARY}{label}") == wanted
-        if isinstance(wanted, float):
-            kept = (pl.col(f"{VARY}{label}") - wanted).abs() <= 1e-9 * abs(wanted)
-        if not frame.filter(kept).height:
-            some = ", ".join(f"{value:g}" if isinstance(value, float) else value for value in values.head(8))
-            more = f" and {values.len() - 8:,} more" if values.len() > 8 else ""
-            raise UserError(f"--where {condition}: no run has that, {label} is {some}{more}")
-        frame = frame.filter(kept)
-    return frame
-
-
-def _among(where: Sequence[str]) -> str:
-    return f" with {', '.join(where)}" if where else ""
-
-
-def sizing(
-    rows: pl.DataFrame, fund: str | None, p: float, terms: Terms = Terms(), groups: Sequence[str] = ()
-) -> Sizing:
-    """The size by all `rows` together. `fund` is the label of its size if that varies."""
+def sizing(rows: pl.DataFrame, values: dict[str, Scalar], fund: str | None, p: float, terms: Terms) -> Sizing:
+    """The size by all `rows` together, which have `values`. `fund` is the label of its size, if it varies."""
     ok, failures = counted(rows)
     needs = Needs.of(ok, fund)
     seeds = seeds_of(needs.rows)
@@ -186,7 +154,7 @@ def sizing(
     stress = needs.rows.drop_nulls("fund.cover2")
     failed = np.full(_failed_crashes(rows, needs, fund), np.inf)
     return Sizing(
-        values={name.removeprefix(VARY): rows[name][0] for name in groups},
+        values=values,
         p=p,
         crashes=needs.count,
         failures=failures,

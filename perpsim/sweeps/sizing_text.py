@@ -10,7 +10,7 @@ from pathlib import Path
 from perpsim.errors import UserError
 from perpsim.report.words import number
 from perpsim.sweeps.sizing import CurvePoint, Size, Sizing, Terms
-from perpsim.sweeps.statistics import Estimate
+from perpsim.sweeps.text import estimate, money, setting, share, upper
 
 _LINES = 9
 #: columns of the table, after the labels of what varies
@@ -24,7 +24,7 @@ def told(found: Sequence[Sizing], terms: Terms, unit: str) -> Iterator[str]:
     """All sizes, in lines; `unit` is what money is counted in."""
     for one in found:
         if one.values:
-            yield ", ".join(f"{label} = {_value(value)}" for label, value in one.values.items())
+            yield setting(one.values)
         yield from (f"  {line}" if line else "" for line in _one(one, terms, unit))
         yield ""
 
@@ -35,24 +35,25 @@ def _one(one: Sizing, terms: Terms, unit: str) -> Iterator[str]:
     )
     for reason, runs in one.failures.reasons:
         yield f"             {runs:,}: {reason or 'no reason given'}"
-    share = f"{100 * one.p:g} %"
-    yield f"P(ADL) at or under {share}"
+    allowed = f"{100 * one.p:g} %"
+    yield f"P(ADL) at or under {allowed}"
     yield from _size("by need", one.needed, unit)
     if one.failures.count:
-        worst = _money(one.at_worst, unit) if math.isfinite(one.at_worst) else "no fund"
+        worst = money(one.at_worst, unit) if math.isfinite(one.at_worst) else "no fund"
         yield f"             {worst} if no fund had been enough in any run that failed"
     if one.tried:
-        yield f"as measured  {_tried(one, share, unit)}"
+        yield f"as measured  {_tried(one, allowed, unit)}"
     if one.check is not None and one.check.runs:
         right = 100 * one.check.right / one.check.runs
         yield f"check        the need foretold {right:.1f} % of {one.check.runs:,} runs with other funds"
     yield "rules of thumb"
     yield from _size("newsvendor", one.newsvendor, unit)
+    crashes = "1 crash" if terms.crashes == 1 else f"{terms.crashes:g} crashes"
     yield (
         f"             capital {100 * terms.capital:g} % a year, shortfall {terms.shortfall:g} times itself, "
-        f"{terms.crashes:g} {'crash' if terms.crashes == 1 else 'crashes'} a year: P(ADL) = {100 * min(terms.share, 1):.3g} %"
+        f"{crashes} a year: P(ADL) = {100 * min(terms.share, 1):.3g} %"
     )
-    yield f"Cover-2      {_estimate(one.cover2, unit)}, at most {_money(one.cover2_largest, unit)}"
+    yield f"Cover-2      {estimate(one.cover2, unit)}, at most {money(one.cover2_largest, unit)}"
     if one.curve or one.tried:
         yield ""
         yield from _table([*_thinned(one.curve), *one.tried])
@@ -62,24 +63,24 @@ def _size(name: str, found: Size, unit: str) -> Iterator[str]:
     if math.isinf(found.fund.value):
         yield f"{name:<12} {found.words}"
         return
-    yield f"{name:<12} {_estimate(found.fund, unit)}"
+    yield f"{name:<12} {estimate(found.fund, unit)}"
     if found.exact is not None:
         low, high = found.exact
-        ends = f"{number(low) if math.isfinite(low) else 'any'} to {_upper(high)}"
+        ends = f"{number(low) if math.isfinite(low) else 'any'} to {upper(high)}"
         yield f"             {ends} by order statistics"
     for words in (found.fund.warning, found.words):
         if words:
             yield f"             note: {words}"
 
 
-def _tried(one: Sizing, share: str, unit: str) -> str:
+def _tried(one: Sizing, allowed: str, unit: str) -> str:
     funds = f"{len(one.tried)} funds tried"
     if one.observed is None:
         return f"with none of {funds}"
-    words = f"{_money(one.observed, unit)} is the smallest of {funds} with that many"
+    words = f"{money(one.observed, unit)} is the smallest of {funds} with that many"
     if one.sure is None:
-        return f"{words}; of none the interval ends at or under {share}"
-    return f"{words}; the interval ends at or under {share} from {_money(one.sure, unit)} on"
+        return f"{words}; of none the interval ends at or under {allowed}"
+    return f"{words}; the interval ends at or under {allowed} from {money(one.sure, unit)} on"
 
 
 def _table(points: Sequence[CurvePoint]) -> Iterator[str]:
@@ -87,11 +88,11 @@ def _table(points: Sequence[CurvePoint]) -> Iterator[str]:
     for point in points:
         adl, loss = point.adl, point.loss
         chances, losses = (
-            f"{_share(adl.low)} to {_share(adl.high)}",
+            f"{share(adl.low)} to {share(adl.high)}",
             f"{number(loss.low)} to {number(loss.high)}",
         )
         yield (
-            f"{number(point.fund):>14}  {_share(adl.value):>8}  {chances:>18}  {number(loss.value):>14}  "
+            f"{number(point.fund):>14}  {share(adl.value):>8}  {chances:>18}  {number(loss.value):>14}  "
             f"{losses:>27}  {adl.n:>6,}  {'measured' if point.is_measured else 'by need'}"
         )
 
@@ -100,30 +101,6 @@ def _thinned(curve: Sequence[CurvePoint]) -> list[CurvePoint]:
     if len(curve) <= _LINES:
         return list(curve)
     return [curve[round(place * (len(curve) - 1) / (_LINES - 1))] for place in range(_LINES)]
-
-
-def _estimate(found: Estimate, unit: str) -> str:
-    if math.isnan(found.low):
-        return _money(found.value, unit)
-    return (
-        f"{_money(found.value, unit)} ({100 * found.level:g} %: {number(found.low)} to {_upper(found.high)})"
-    )
-
-
-def _upper(value: float) -> str:
-    return number(value) if math.isfinite(value) else "more than is known"
-
-
-def _money(value: float, unit: str) -> str:
-    return f"{number(value)} {unit}"
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.3g} %"
-
-
-def _value(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 # for other programs

@@ -75,9 +75,17 @@ def probability(events: npt.ArrayLike, seeds: npt.ArrayLike | None = None, level
     if found.n == 0 or min(happened, found.n - happened) >= _FEW:
         return found
     low, high = wilson(found.value, _Crashes(sample, seeds).count, level)
-    words = "" if happened >= _FEW else f"only {happened} of {found.n:,} runs"
-    words = words or f"all but {found.n - happened} of {found.n:,} runs"
-    return replace(found, low=low, high=high, warning=words)
+    return replace(found, low=low, high=high, warning=_few(happened, found.n))
+
+
+def _few(happened: int, runs: int) -> str:
+    if not happened:
+        return f"none of {runs:,} runs"
+    if happened == runs:
+        return f"all {runs:,} runs"
+    if happened < _FEW:
+        return f"only {happened} of {runs:,} runs"
+    return f"all but {runs - happened} of {runs:,} runs"
 
 
 def wilson(share: float, n: int, level: float = LEVEL) -> tuple[float, float]:
@@ -143,11 +151,6 @@ def expected_shortfall(
     tail = _Tail(crashes, q)
     found = crashes.estimate(float(tail.mean(crashes.all)[0]), tail.mean, level, bca=True)
     return _warned(found, q, crashes.count)
-
-
-def difference(first: npt.ArrayLike, second: npt.ArrayLike, level: float = LEVEL) -> Estimate:
-    """The mean of `first` - `second`, run by run on the same seeds: what crashes have in common falls out."""
-    return mean(np.asarray(first, dtype=float) - np.asarray(second, dtype=float), None, level)
 
 
 def order_statistics(sample: npt.ArrayLike, q: float, level: float = LEVEL) -> tuple[float, float]:

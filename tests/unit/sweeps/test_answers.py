@@ -10,10 +10,14 @@ import pytest
 from crash_rows import rows, sweep_of
 
 from perpsim.errors import UserError
-from perpsim.sweeps.answers import LEVELS, MAIN, answers, by_point, column, paired
+from perpsim.sweeps.answers import LEVELS, MAIN, Answers, answers
+from perpsim.sweeps.cases import cases, column
 from perpsim.sweeps.figures import FIGURES
 
 FUND = {"key": "fund.initial", "label": "fund", "values": [100, 200]}
+
+
+SWEEP = sweep_of(FUND, seeds=20)
 
 
 def crashes() -> pl.DataFrame:
@@ -28,22 +32,25 @@ def crashes() -> pl.DataFrame:
             if seed == 0:
                 run |= {"shortfall.socialised": 1.0}
             runs.append(run)
-    return rows(sweep_of(FUND, seeds=20), runs)
+    return rows(SWEEP, runs)
 
 
-def test_each_point_has_its_own_answers() -> None:
-    small, large = by_point(crashes())
-    assert (small.point, small.values) == (0, {"fund": 100.0})
-    assert (large.point, large.values) == (1, {"fund": 200.0})
-    assert (small.answers.adl.value, large.answers.adl.value) == (0.4, 0.15)
-    assert small.answers.depleted.value == 0.4 and small.answers.socialised.value == 0.05
-    assert small.answers.runs == small.answers.crashes == small.answers.adl.n == 20
-    assert small.answers.haircut_when_adl.value == pytest.approx(np.mean([200 - 10 * n for n in range(8)]))
-    assert small.answers.haircut.value == pytest.approx(0.4 * small.answers.haircut_when_adl.value)
+def each(frame: pl.DataFrame) -> list[Answers]:
+    """The answers of both funds."""
+    return [answers(part) for _, part in cases(frame, SWEEP)]
+
+
+def test_each_fund_has_its_own_answers() -> None:
+    small, large = each(crashes())
+    assert (small.adl.value, large.adl.value) == (0.4, 0.15)
+    assert small.depleted.value == 0.4 and small.socialised.value == 0.05
+    assert small.runs == small.crashes == small.adl.n == 20
+    assert small.haircut_when_adl.value == pytest.approx(np.mean([200 - 10 * n for n in range(8)]))
+    assert small.haircut.value == pytest.approx(0.4 * small.haircut_when_adl.value)
     # The deficit before the fund is the same with either.
-    assert small.answers.value_at_risk == large.answers.value_at_risk
-    assert small.answers.value_at_risk[0.95].value == 290.0
-    assert small.answers.expected_shortfall[0.95].value == 300.0
+    assert small.value_at_risk == large.value_at_risk
+    assert small.value_at_risk[0.95].value == 290.0
+    assert small.expected_shortfall[0.95].value == 300.0
 
 
 def test_all_points_together_are_as_many_crashes_as_there_are_seeds() -> None:
@@ -66,8 +73,7 @@ def test_failed_runs_are_counted_and_named_and_bounded() -> None:
         status=pl.when(pl.col("seed") == 17).then(pl.lit("violation")).otherwise("status"),
         reason=pl.when(pl.col("seed") == 17).then(pl.lit("block 3: fund")).otherwise("reason"),
     )
-    _, large = by_point(frame)
-    found = large.answers
+    _, found = each(frame)
     assert found.failures.count == 3
     assert found.failures.reasons == (("killed by signal 9", 2), ("block 3: fund", 1))
     assert (found.runs, found.adl.n, found.adl.value) == (20, 17, 3 / 17)
@@ -86,17 +92,6 @@ def test_a_figure_that_some_runs_do_not_have_is_of_the_others() -> None:
     found = answers(crashes().with_columns(served))
     assert found.means["keepers.underwater_worst"].n == 30
     assert found.means["keepers.underwater_worst"].value == 7.0
-
-
-def test_two_points_are_compared_crash_by_crash() -> None:
-    frame = crashes()
-    found = paired(frame, "shortfall.adl", 0, 1)
-    expected = [200.0 - 10 * n - (100.0 - 10 * n if n < 3 else 0.0) for n in range(8)] + [0.0] * 12
-    assert found.value == pytest.approx(np.mean(expected)) and found.n == 20
-    assert found.low > 0
-    # A crash that one of them does not have does not count.
-    lost = frame.filter((pl.col("point") == 0) | (pl.col("seed") != 3))
-    assert paired(lost, "shortfall.adl", 0, 1).n == 19
 
 
 def test_a_figure_that_there_is_not_is_named() -> None:

@@ -13,7 +13,7 @@ from crash_rows import rows, sweep_of
 
 from perpsim.sweeps.design import Design
 from perpsim.sweeps.model import Sweep
-from perpsim.sweeps.sensitivity import ADL, FIGURES, HeatMap, heat_map, of_runs, sobol, weights
+from perpsim.sweeps.sensitivity import ADL, FIGURES, of_runs, sobol, weights
 
 LOSS = "shortfall.total"
 POLICY = {"key": "markets.0.adl", "label": "policy", "values": ["index", "random"]}
@@ -154,29 +154,3 @@ def test_ranks_do_not_mind_the_scale() -> None:
     scaled = frame.with_columns(pl.col(LOSS).log(), pl.col("vary.a") ** 3)
     for one, other in zip(weights(frame, LOSS), weights(scaled, LOSS)):
         assert one.label == other.label and one.part.value == pytest.approx(other.part.value)
-
-
-# heat maps
-
-
-def test_a_heat_map_has_the_mean_and_the_number_of_runs_of_each_field() -> None:
-    depth = {"key": "agents.makers.depth", "label": "depth", "values": [1.0, 2.0, 3.0]}
-    sweep = sweep_of(depth, POLICY, seeds=4)
-    frame = drawn(sweep, lambda depth, policy, seed: depth * (10 if policy == "random" else 1) + seed)
-    frame = frame.filter(~((pl.col("vary.depth") == 3) & (pl.col("vary.policy") == "index")))
-    found = heat_map(frame, "depth", "policy", LOSS)
-    assert found.x.names == ("1", "2", "3") and found.y.names == ("index", "random")
-    assert found.runs.tolist() == [[4, 4, 0], [4, 4, 4]]
-    assert found.means[0, :2].tolist() == [2.5, 3.5] and math.isnan(found.means[0, 2])
-    assert found.means[1].tolist() == [11.5, 21.5, 31.5]
-
-
-def test_many_values_are_put_together_in_fields_of_equally_many_runs() -> None:
-    sweep = sweep_of(along("a", 1, 1_000), along("b"), seeds=2, sample={"kind": "sobol", "points": 256})
-    found: HeatMap = heat_map(drawn(sweep, lambda a, b, seed: a), "a", "b", LOSS, fields=4)
-    assert found.runs.shape == (4, 4) and found.runs.sum() == 512
-    assert found.runs.sum(axis=0) == pytest.approx([128] * 4, abs=4)
-    assert len(found.x.edges) == 5 and len(found.x.names) == 4
-    for column in range(4):
-        low, high = found.x.edges[column : column + 2]
-        assert ((low <= found.means[:, column]) & (found.means[:, column] <= high)).all()

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perpsim.errors import UserError
+from perpsim.sweeps.cases import chosen
 from perpsim.sweeps.model import Sweep
-from perpsim.sweeps.sizing import Terms, chosen, sizings
+from perpsim.sweeps.sizing import Terms, sizings
 
 AMPLE = 1e6
 DEPTH = {"key": "agents.makers.depth", "label": "depth", "values": [1.0, 2.0]}

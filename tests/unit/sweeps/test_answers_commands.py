@@ -1,4 +1,4 @@
-"""`perpsim size`: what it prints, what it writes, what it refuses."""
+"""`perpsim answers` and `perpsim size`: what they print, what they write, what they refuse."""
 
 from __future__ import annotations
 
@@ -73,6 +73,30 @@ def test_it_tells_each_size_with_its_interval_and_what_it_rests_on(folder: Path)
     assert "0.84 % of the crashes deleverage with any fund" in by_chance
 
 
+def test_answers_are_told_of_each_case_with_what_matters_most(folder: Path) -> None:
+    done = perpsim("answers", folder)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.count("fund = ") == 4 and done.stdout.count("policy = index") == 2
+    first = done.stdout.split("fund = ")[1]
+    assert first.startswith("10,000, policy = index")
+    assert "runs                 120, of 120 crashes, 0 failed" in first
+    assert "P(ADL)               " in first and "P(depletion)" in first and "where there is ADL" in first
+    assert "note: 120 crashes are too few for 99.9 %: 0.12 lie beyond, it takes 10,000" in first
+    second = done.stdout.split("fund = ")[2]
+    assert "1: the worker ended (killed by signal 9)" in second
+    assert "had all that failed been deleveraged" in second
+    assert "what matters most" in done.stdout and "Sobol" not in done.stdout
+    deleveraging = next(line for line in done.stdout.splitlines() if line.startswith("  deleveraging "))
+    assert deleveraging.split()[1] == "fund"
+
+
+def test_answers_of_some_runs_are_those_of_the_others_left_out(folder: Path) -> None:
+    done = perpsim("answers", folder, "--where", "policy=index", "--where", "fund=1e6")
+    assert done.stdout.count("fund = ") == 1 and "P(ADL)               0 %" in done.stdout
+    refused = perpsim("answers", folder, "--where", "fund=7")
+    assert refused.exit_code == 2 and refused.stderr.count("\n") == 1
+
+
 def test_a_level_that_no_fund_reaches_is_told_as_such(folder: Path) -> None:
     text = perpsim("size", folder, "--p-adl", "0.005", "--where", "policy=random").stdout
     assert "by need      no fund reaches that: 0.84 % of the crashes deleverage although" in text
@@ -121,5 +145,6 @@ def test_what_is_no_sweep_folder_costs_one_line(tmp_path: Path) -> None:
         done = perpsim("size", path)
         assert done.exit_code == 2 and words in done.stderr and done.stderr.count("\n") == 1
     SweepFolder.take(tmp_path / "empty", Design(parse(TEXT)))
-    done = perpsim("size", tmp_path / "empty")
-    assert done.exit_code == 2 and "no run has finished" in done.stderr
+    for command in ("size", "answers"):
+        done = perpsim(command, tmp_path / "empty")
+        assert done.exit_code == 2 and "no run has finished" in done.stderr
