@@ -181,7 +181,7 @@ def shares_svg(title: str, kinds: Sequence[str], rows: Sequence[Shares], width: 
     labels = min(max((long(row.name) for row in rows), default=0.0) + 10, width * 0.42)
     ends = [v for row in rows for r in row.ranges for v in (r.value, r.high)]
     scale = Scale(0.0, max([1.0, *(min(v, 1.2) for v in ends if math.isfinite(v))]))
-    left, right, top = labels, width - 16.0, 24.0
+    left, right, top = labels, width - 24.0, 24.0
     each = thick * len(kinds) + between
     bottom = top + each * len(rows)
     parts = []

@@ -12,9 +12,18 @@ from screens import DESK, DRAWN, PHONE, PROBES, Open
 from serving import Visit
 from support.run_extras import with_everything
 from support.run_folder import RunFolder
+from support.sweep_runs import (
+    DEPTH_RANGE,
+    FUND_RANGE,
+    MARGIN_RANGE,
+    POLICIES,
+    a_sweep,
+    made_up,
+)
 
 from perpsim.cli import main
 from perpsim.report import write_report
+from perpsim.report.sweep_page import write_sweep_report
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +64,30 @@ def policies_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("policies") / "run"
     _command("policies", "smoke", "--set", "fund.initial=2000", "--out", str(out))
     return out / "policies.html"
+
+
+@pytest.fixture(scope="session")
+def fund_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made up: five funds on forty crashes."""
+    vary = [{**FUND_RANGE, "points": 5}]
+    return write_sweep_report(made_up(tmp_path_factory.mktemp("funds") / "sweep", a_sweep(vary, seeds=40)))
+
+
+@pytest.fixture(scope="session")
+def policy_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made up: policies and depths; not finished, with a run that failed."""
+    sweep = a_sweep([POLICIES, {**DEPTH_RANGE, "points": 3}], seeds=20, set=["fund.initial=15000"])
+    failures = {5: ("failed", "the process died: killed by signal 9")}
+    folder = tmp_path_factory.mktemp("policies") / "sweep"
+    return write_sweep_report(made_up(folder, sweep, runs=220, failures=failures))
+
+
+@pytest.fixture(scope="session")
+def sampled_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made up: a sample for Sobol indices."""
+    ranges = [FUND_RANGE, DEPTH_RANGE, MARGIN_RANGE]
+    sweep = a_sweep(ranges, seeds=4, sample={"kind": "saltelli", "points": 64})
+    return write_sweep_report(made_up(tmp_path_factory.mktemp("sampled") / "sweep", sweep))
 
 
 def _command(*arguments: str) -> None:
