@@ -55,5 +55,7 @@ def _fund(moment: Moment) -> Check:
 
 def _waterfall(moment: Moment) -> Check:
     losses = len(moment.bad_debt) + len(moment.adl)
-    found = moment.broken[0] if moment.broken else f"{losses:,} losses added up"
+    found = (
+        moment.broken[0] if moment.broken else f"{losses:,} {'loss' if losses == 1 else 'losses'} added up"
+    )
     return Check("What was lost is what somebody bore", not moment.broken, found)

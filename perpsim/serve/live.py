@@ -151,14 +151,15 @@ class LiveExchange:
         }
 
     def series(self) -> dict[str, Any]:
-        """Lines from the deployment until now, thinned out with their extremes kept."""
+        """Lines from the deployment until now, thinned out with their extremes kept; of how many `points`."""
         rows = list(self._recorded.figures)
         times = [row[0] for row in rows]
         markets = [
             {name: _line(times, [row[2][market][at] for row in rows]) for at, name in enumerate(_LINES)}
             for market in range(len(self._mirror.scenario.markets))
         ]
-        return {"fund": _line(times, [row[1] for row in rows]), "markets": markets}
+        fund = _line(times, [row[1] for row in rows])
+        return {"fund": fund, "markets": markets, "points": len(rows)}
 
     def frame(self, block: int) -> dict[str, Any]:
         """The newest there is."""
@@ -199,7 +200,7 @@ class LiveExchange:
 
     def _publish(self) -> None:
         node = {"answers": not self._words, "words": self._words}
-        self._frame = {**frame(self._moment()), "node": node}
+        self._frame = {**frame(self._moment()), "node": node, "points": len(self._recorded.figures)}
         self.version += 1
 
     def _compare(self) -> None:

@@ -163,6 +163,22 @@ def test_new_blocks_appear_by_themselves(devnet: Devnet, url: str, visit: Visit)
     assert page.errors == []
 
 
+def test_lines_miss_no_block_when_many_come_at_once(devnet: Devnet, url: str, visit: Visit) -> None:
+    lines = "[...document.querySelectorAll('figure > svg path')]"
+    drawn = f"JSON.stringify({lines}.map((path) => path.getAttribute('d')))"
+    page = visit(url)
+    devnet.pause()
+    # the server looks again once it has noticed that the node is away
+    page.wait_for("!document.getElementById('trouble').hidden")
+    devnet.resume()
+    devnet.go(12)
+    until(page, devnet)
+    fresh = visit(url)
+    until(fresh, devnet)
+    page.wait_for(f"{drawn} === {json.dumps(fresh.evaluate(drawn))}", 10)
+    assert page.errors == []
+
+
 def test_a_liquidation_appears_within_two_blocks(devnet: Devnet, url: str, visit: Visit) -> None:
     page = visit(url)
     seen = devnet.liquidations

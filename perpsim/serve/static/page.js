@@ -239,7 +239,8 @@ function show(frame) {
 
 let renewing = false;
 
-/** The lines go on with each new block; they are fetched anew when the chain has gone back or they are long. */
+/** The lines go on with each new block; they are fetched anew when blocks came together, when the chain has
+ * gone back, or when they are long. */
 function follow(frame) {
   trouble(frame.node.answers ? "" : `${frame.node.words}. Trying again; what is shown is the last that was seen.`);
   badge(frame.node.answers ? "live" : "node away", frame.node.answers ? "good" : "bad");
@@ -247,14 +248,15 @@ function follow(frame) {
   frame.markets.forEach((one, at) => {
     for (const [key, line] of Object.entries(series.markets[at])) lines.push([line, one[key] ?? null]);
   });
-  const last = series.fund.t.at(-1);
-  if (frame.time < last || series.fund.t.length > MANY) renew();
+  const last = series.fund.t.at(-1), missed = frame.points > series.points + 1;
+  if (missed || frame.time < last || series.fund.t.length > MANY) renew();
   else if (frame.time > last || last === undefined) {
     for (const [line, value] of lines) {
       line.t.push(frame.time);
       line.y.push(value);
     }
     if (last === undefined) about.start = frame.time;
+    series.points = frame.points;
   }
   about.end = Math.max(frame.time, about.start + 60);
   setCharts();
