@@ -48,7 +48,7 @@ scenarios: setup ## run the crash library in full and check what it expects; ARG
 
 test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
 test: setup ## all tests
-	@$(RUN) ape test $(ARGS)
+	@$(RUN) ape test -n logical --dist loadfile $(ARGS)
 
 browser-test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
 browser-test: setup ## reports and live page in headless Chromium; with anvil on PATH (or ANVIL=...) on a real node
