@@ -171,12 +171,27 @@ def scenarios(names: tuple[str, ...], show: str | None, check: bool) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-def report(folder: Path) -> None:
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Of a sweep: its pictures, too, as SVG.",
+)
+def report(folder: Path, pictures: Path | None) -> None:
     """Write the report of the run, or of the sweep, in DIR again."""
     from perpsim.report import write_report
+    from perpsim.report.pictures import write_pictures
     from perpsim.report.sweep_page import is_sweep, write_sweep_report
 
-    click.echo(f"report: {write_sweep_report(folder) if is_sweep(folder) else write_report(folder)}")
+    if not is_sweep(folder):
+        if pictures is not None:
+            raise UserError(f"{folder}: --pictures is for sweeps, this is none")
+        click.echo(f"report: {write_report(folder)}")
+        return
+    page = write_sweep_report(folder)
+    click.echo(f"report: {page}")
+    for path in write_pictures(page, pictures) if pictures is not None else ():
+        click.echo(f"picture: {path}")
 
 
 @main.command()
