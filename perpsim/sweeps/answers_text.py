@@ -72,7 +72,8 @@ def _what_matters(rows: pl.DataFrame, sweep: Sweep) -> Iterator[str]:
     for name in FIGURES:
         found = weights(rows, name)
         told = [f"{one.label} {_range(one.part)}" for one in found]
-        yield f"  {_NAMES[name]:<24} {', '.join(told) if told else 'does not vary'}"
+        note = f"; note: {found[0].part.warning}" if found and found[0].part.warning else ""
+        yield f"  {_NAMES[name]:<24} {', '.join(told) if told else 'does not vary'}{note}"
     if sweep.sample.kind != "saltelli":
         return
     yield ""

@@ -44,7 +44,7 @@ def seeds_of(rows: pl.DataFrame) -> npt.NDArray[np.int64] | None:
 def column(rows: pl.DataFrame, name: str) -> npt.NDArray[np.float64]:
     """The numbers of a figure."""
     if name not in rows.columns:
-        raise UserError(f"figure {name}: the runs do not have it")
+        raise UserError(f"figure {name}: the runs do not have it; were they made by another version?")
     return rows[name].cast(pl.Float64).to_numpy()
 
 

@@ -249,7 +249,8 @@ def _estimates(sums: _Sums, cases: Sequence[_Case]) -> list[Estimate]:
     if sums.crashes < 2:
         return [Estimate(float(one), math.nan, math.nan, sums.n, warning="only one crash") for one in values]
     low, high = statistics.bands(sums.crashes, lambda drawn: sums.correlations(drawn, cases))
+    words = f"only {sums.crashes} crashes" if sums.crashes < statistics.FEW else ""
     return [
-        Estimate(value, min(down, value), max(up, value), sums.n)
+        Estimate(value, min(down, value), max(up, value), sums.n, warning=words)
         for value, down, up in zip(values.tolist(), low.tolist(), high.tolist())
     ]

@@ -27,9 +27,8 @@ LEVEL = 0.95
 RESAMPLES, RESAMPLES_OF_MANY = 2_000, 1_000
 #: runs that have to lie beyond a quantile before it can be trusted
 BEYOND = 10
-# Fewer events than this are counted rather than drawn again: a bootstrap of so few is too narrow.
-_FEW = 10
-_FEW_RUNS = 10
+#: fewer crashes, or events, than this are few: a bootstrap of them is too narrow
+FEW = 10
 # Beyond that many crashes BCa costs much and differs little.
 _BCA = 1_000
 _SEED = 6
@@ -72,7 +71,7 @@ def probability(events: npt.ArrayLike, seeds: npt.ArrayLike | None = None, level
     sample = np.asarray(events, dtype=float)
     found = mean(sample, seeds, level)
     happened = int(sample.sum())
-    if found.n == 0 or min(happened, found.n - happened) >= _FEW:
+    if found.n == 0 or min(happened, found.n - happened) >= FEW:
         return found
     low, high = wilson(found.value, _Crashes(sample, seeds).count, level)
     return replace(found, low=low, high=high, warning=_few(happened, found.n))
@@ -83,7 +82,7 @@ def _few(happened: int, runs: int) -> str:
         return f"none of {runs:,} runs"
     if happened == runs:
         return f"all {runs:,} runs"
-    if happened < _FEW:
+    if happened < FEW:
         return f"only {happened} of {runs:,} runs"
     return f"all but {runs - happened} of {runs:,} runs"
 
@@ -218,7 +217,7 @@ class _Crashes:
         """A figure with the interval that drawing crashes again gives it."""
         if self.count < 2:
             return Estimate(value, math.nan, math.nan, self.n, level, "one crash says nothing of others")
-        words = f"only {self.count} crashes" if self.count < _FEW_RUNS else ""
+        words = f"only {self.count} crashes" if self.count < FEW else ""
         if np.ptp(self.sample) == 0:
             return Estimate(value, value, value, self.n, level, words)
         low, high = interval(self.count, statistic, level, bca, self.n)

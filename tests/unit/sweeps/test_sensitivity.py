@@ -138,6 +138,13 @@ def test_one_crash_alone_is_ranked_as_it_is() -> None:
     assert math.isnan(found.rank.low) and found.rank.warning == "only one crash"
 
 
+def test_few_crashes_are_told() -> None:
+    frame, _ = crowd()
+    assert all(one.part.warning == "" for one in weights(frame, LOSS))
+    few = weights(frame.filter(pl.col("seed") < 3), LOSS)
+    assert {one.part.warning for one in few} == {"only 3 crashes"}
+
+
 def test_what_does_not_vary_has_no_weight() -> None:
     frame, _ = crowd()
     assert weights(frame, "shortfall.adl") == []
