@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perpsim.report.optimise_pictures import front_svg, history_svg, parameters_svg
-from perpsim.report.optimise_words import asked, told, verdict
+from perpsim.report.optimise_words import asked, setting, told, verdict
 from perpsim.report.page import PLACE, static
 from perpsim.report.sections import Sections, block
 from perpsim.report.sweep_plot import both
-from perpsim.report.sweep_words import cell, setting
+from perpsim.report.sweep_words import cell
 from perpsim.report.table import Cell, Table, figure, text
 from perpsim.report.words import NOTHING, count, esc, number
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from perpsim.sweeps.optimum import Optimum, Trial
     from perpsim.sweeps.statistics import Estimate
 
+_STAR = "* Too few runs, or too few of them in which it happened, to trust the interval."
 _MARKS = "Blue dots hold the constraints, red ones are the best, grey crosses do not hold them."
 
 
@@ -157,10 +158,10 @@ class _Page:
         rows = [self._front_row(place) for place in self.optimum.front]
         fresh = bool(self.optimum.fresh)
         heads = ["Trial", *self._labels, *self._heads]
-        heads += [f"{head}, fresh" for head in self._heads] if fresh else []
+        heads += [f"{head} (fresh)" for head in self._heads] if fresh else []
         heads += ["Holds on fresh crashes"] if fresh and self.goal.constraints else []
         reading = f"Each mark is a trial. {_MARKS} Whoever wants more of one objective pays with the other."
-        table = Table(heads, rows).html() if rows else ""
+        table = Table(heads, rows, _STAR).html() if rows else ""
         return block("What one objective costs in the other", reading, picture + table)
 
     def _front_row(self, place: int) -> list[Cell]:
@@ -205,7 +206,7 @@ class _Page:
             ]
             for trial in self.optimum.trials
         ]
-        return block("All trials", "In the order in which they were tried.", Table(heads, rows).html())
+        return block("All trials", "In the order in which they were tried.", Table(heads, rows, _STAR).html())
 
     def _outcome(self, trial: Trial) -> str:
         if trial.refused:
@@ -227,7 +228,8 @@ class _Page:
 
     @property
     def _heads(self) -> list[str]:
-        return list(dict.fromkeys(one.text for one in self._shown))
+        units = {"quote": f", {self.unit}", "seconds": ", s"}
+        return list(dict.fromkeys(one.text + units.get(one.unit, "") for one in self._shown))
 
     def _estimates(self, trial: Trial) -> list[Cell]:
         every = [*self.goal.objectives, *(one.quantity for one in self.goal.constraints)]

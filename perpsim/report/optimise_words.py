@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from perpsim.report.sweep_words import setting
 from perpsim.report.sweep_words import told as interval
 from perpsim.report.words import MINUS, NOTHING, count, number, percent
 
@@ -25,6 +24,8 @@ def told(quantity: Quantity, estimate: Estimate | None, unit: str) -> str:
     if estimate is None:
         return NOTHING
     kind = quantity.unit
+    if not quantity.statistic:
+        return setting(estimate.value)
     if kind == "share":
         return interval(estimate, share=True)
     return interval(estimate, {"quote": unit, "seconds": "s"}.get(kind, ""))
@@ -41,9 +42,19 @@ def asked(constraint: Constraint, unit: str) -> str:
     return words + (", strictly" if constraint.strict else "")
 
 
-def point(trial: Trial) -> str:
-    """Where a trial lies: `margin = 0.0072, policy = index`."""
-    return ", ".join(f"{label} = {setting(value)}" for label, value in trial.values.items())
+def setting(value: float | str) -> str:
+    """A parameter's value in full: it was rounded when it was drawn."""
+    if isinstance(value, str):
+        return value
+    if value == round(value) or abs(value) >= 1000:
+        return number(value)
+    return f"{value:.4g}".replace("-", MINUS)
+
+
+def point(trial: Trial, without: Sequence[str] = ()) -> str:
+    """Where a trial lies: `margin = 0.0072, policy = index`, without some labels."""
+    told = ((label, value) for label, value in trial.values.items() if label not in without)
+    return ", ".join(f"{label} = {setting(value)}" for label, value in told)
 
 
 def verdict(sweep: Sweep, optimum: Optimum, unit: str) -> str:
@@ -80,12 +91,10 @@ def _single(sweep: Sweep, optimum: Optimum, unit: str) -> str:
     objective, most = goal.objectives[0], goal.maximise[0]
     size = "largest" if most else "least"
     value = told(objective, best.objectives[0], unit)
-    said = f"The {size} {objective.text} found is {value}, with {point(best)}"
-    if objective.statistic == "" and len(best.values) == 1:
-        said = f"The {size} {objective.text} found is {value}"
-    said += (
-        f": the best of {count(len(optimum.trials), 'trial')} on {count(best.runs, 'crash', 'crashes')} each."
-    )
+    # Where a parameter is the objective its value is said already.
+    others = point(best, () if objective.statistic else (objective.figure,))
+    said = f"The {size} {objective.text} found is {value}{f', with {others}' if others else ''}: the best of "
+    said += f"{count(len(optimum.trials), 'trial')} on {count(best.runs, 'crash', 'crashes')} each."
     fresh = optimum.fresh.get(number_)
     if fresh is None:
         said += _constraints(optimum, best, unit, "There")

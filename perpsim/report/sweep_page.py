@@ -45,6 +45,11 @@ def load_sweep_data(folder: Path) -> SweepData:
     except UserError:
         # its scenario was a file that has gone; the rows say the rest
         design = None
+    if design is not None and not design.points:
+        raise UserError(
+            f"sweep folder {folder}: holds the trials of an optimisation: the same `perpsim optimise` writes "
+            "their page again"
+        )
     return SweepData(found.sweep, found.frame(), found.description, design)
 
 

@@ -222,3 +222,9 @@ def test_a_sweep_without_the_section_is_told_so() -> None:
     result = optimise("fund-size-smoke")
     assert result.exit_code == 2
     assert result.output == "error: sweep fund-size-smoke: has no section [optimise]\n"
+
+
+def test_its_folder_has_a_page_of_its_own_and_no_report_of_a_sweep(done: tuple[Path, Result]) -> None:
+    result = CliRunner().invoke(main, ["report", str(done[0])])
+    assert result.exit_code == 2
+    assert "holds the trials of an optimisation: the same `perpsim optimise`" in result.output

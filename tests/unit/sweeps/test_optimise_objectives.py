@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from optimise_world import FUND, MARGIN, POLICY, row_of, sweep_of
+from support.optimise_world import FUND, MARGIN, POLICY, row_of, sweep_of
 
 from perpsim.errors import UserError
 from perpsim.sweeps.objectives import BEYOND, Constraint, Quantity, constraint, quantity

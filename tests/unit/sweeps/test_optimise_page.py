@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optimise_world import FUND, MARGIN, POLICY, Formulas, sweep_of
+from support.optimise_world import FUND, MARGIN, POLICY, Formulas, sweep_of
 
 from perpsim.report.optimise_page import render
 from perpsim.report.optimise_words import edge, lines, verdict

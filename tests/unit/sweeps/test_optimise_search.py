@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from optimise_world import FUND, KEEPERS, MARGIN, POLICY, Formulas, sweep_of
+from support.optimise_world import FUND, KEEPERS, MARGIN, POLICY, Formulas, sweep_of
 
 from perpsim.errors import UserError
 from perpsim.sweeps.optimise import GIVE_UP, Search
