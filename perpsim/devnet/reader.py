@@ -123,15 +123,25 @@ class Reader:
         found = []
         for number, group in groupby(sorted(entries, key=_place), key=lambda entry: _place(entry)[0]):
             of_block = list(group)
-            head = end if number == end.number else self._node.head(number)
-            if any(entry["blockHash"] != head.hash for entry in of_block):
+            known, time = self._moment(number, of_block[0], end)
+            if any(entry["blockHash"] != known for entry in of_block):
                 return None
-            found.append(SeenBlock(number, head.hash, head.time, tuple(map(log_of, of_block))))
+            found.append(SeenBlock(number, known, time, tuple(map(log_of, of_block))))
         if self._node.head(end.number).hash != end.hash:
             return None
         if not found or found[-1].number != end.number:
             found.append(SeenBlock(end.number, end.hash, end.time, ()))
         return found
+
+    def _moment(self, number: int, entry: dict[str, Any], end: Head) -> tuple[str, int]:
+        """Hash and time (seconds) of a block with a log `entry`: nodes of today say both there, which saves a
+        request for each block."""
+        if number == end.number:
+            return end.hash, end.time
+        if entry.get("blockTimestamp"):
+            return entry["blockHash"], int(entry["blockTimestamp"], 16)
+        head = self._node.head(number)
+        return head.hash, head.time
 
     def _keep(self, found: Sequence[SeenBlock]) -> None:
         self.blocks += found

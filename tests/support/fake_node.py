@@ -54,7 +54,8 @@ class FakeNode:
     """`transport` is what a `Node` sends its requests through. With `automine` each transaction is a block;
     while `holding`, what is sent stays out of blocks. `asked` counts requests by method; `down` lets all of
     them fail, `failing` those of one method, with the node's words. `base_fee` is what it says (gas is free),
-    `estimate` the gas it expects of any call, `widest` the most blocks of a range of logs."""
+    `estimate` the gas it expects of any call, `widest` the most blocks of a range of logs; with `stamps` logs
+    have the time of their block, as newer nodes write them."""
 
     def __init__(self, start: int = START) -> None:
         self.chain = _Recorded(start)
@@ -64,6 +65,7 @@ class FakeNode:
         self.base_fee = 10**9
         self.widest = 10**9
         self.estimate = 1_000_000
+        self.stamps = False
         self.asked: dict[str, int] = {}
         self._fork = 0
         self._forks: dict[int, int] = {}
@@ -176,6 +178,7 @@ class FakeNode:
             "blockHash": self._hash(log.block),
             "transactionIndex": hex(log.tx_index),
             "logIndex": hex(position),
+            **({"blockTimestamp": hex(self.chain.blocks[log.block][0])} if self.stamps else {}),
         }
 
     def _eth_call(self, fields: dict[str, str], which: str, *more: Any) -> str:

@@ -136,6 +136,18 @@ def test_nothing_is_lost_while_the_node_is_away(world):
     assert with_logs(seen) == everything(stage)
 
 
+def test_where_logs_have_their_blocks_time_no_block_is_asked_for_on_its_own(world):
+    stage = world()
+    stage.go(40)
+    found, asked = [], []
+    for stage.fake.stamps in (False, True):
+        stage.fake.asked.clear()
+        found.append(reader_of(stage).poll().blocks)
+        asked.append(stage.fake.asked["eth_getBlockByNumber"])
+    assert found[0] == found[1] and len(with_logs(found[0])) > 20
+    assert asked[0] > 20 and asked[1] == 2
+
+
 def test_the_state_folded_from_the_log_is_that_of_the_contracts(world, tmp_path):
     stage = world()
     mirror = Mirror(stage.deployment, stage.fake.node(), tmp_path / "log.jsonl")
