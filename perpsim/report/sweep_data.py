@@ -14,13 +14,11 @@ import polars.selectors as cs
 
 from perpsim.report.data import Floats, lookup
 from perpsim.report.sweep_words import setting
+from perpsim.sweeps.cases import seeds_of
 
 if TYPE_CHECKING:
     from perpsim.sweeps.design import Design
     from perpsim.sweeps.model import Sweep, Vary
-
-#: numbers of crashes
-Seeds = npt.NDArray[np.int64] | None
 
 #: a design with more points than this is looked at as a whole
 MOST_CASES = 120
@@ -58,11 +56,10 @@ class Case:
             return np.zeros(0)
         return self.rows[figure].fill_null(0.0).to_numpy().astype(np.float64)
 
-    def seeds(self, figure: str | None = None) -> Seeds:
+    def seeds(self, figure: str | None = None) -> npt.NDArray[np.int64] | None:
         """The crash of each run (that has the figure), where several runs share one; else None."""
         rows = self.rows if figure is None else self.rows.drop_nulls(figure)
-        seeds = rows["seed"]
-        return seeds.to_numpy() if seeds.n_unique() < rows.height else None
+        return seeds_of(rows)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from perpsim.report.words import NOTHING, money, number, percent
 from perpsim.sweeps.cases import seeds_of
 from perpsim.sweeps.statistics import Estimate, mean
 
+_BOX = "The box holds the middle half, the whiskers 5 to 95 %; the bar is the median and the ring the mean."
 #: a parameter with more values than this is sampled, not stepped through
 MOST_VALUES = 16
 #: what is compared: what it is called, and its figure (or the event that is counted)
@@ -36,16 +37,18 @@ _MEANS = {
 
 @dataclass(frozen=True)
 class Effect:
-    """A figure over the values of a parameter. `changes`: against the first value on the same crashes."""
+    """A figure over the values of a parameter. `changes`: against the first value on the same crashes, of
+    which there are so many."""
 
     title: str
     share: bool
     means: Sequence[Estimate]
     changes: Sequence[Estimate]
+    crashes: Sequence[int]
 
 
 @dataclass(frozen=True)
-class _Burden:
+class _Measured:
     title: str
     figure: str
     detail: str
@@ -53,14 +56,20 @@ class _Burden:
     money: bool = False
 
 
+_SPREADS = (
+    _Measured("Loss before the fund", "shortfall.total", "of a run", money=True),
+    _Measured("Liquidated notional", "liquidations.notional", "of a run", money=True),
+    _Measured("Keepers' profit", "keepers.profit", "of a run, all keepers together", money=True),
+    _Measured("Time under water, seconds", "keepers.underwater_seconds", "mean of a run's accounts"),
+)
 _BURDENS = (
-    _Burden("How unevenly it is borne", "adl.gini", "Gini coefficient of the haircuts"),
-    _Burden("Borne by the ten hit hardest", "adl.top_share", "share of the haircuts", share=True),
-    _Burden("Taken from winners", "shortfall.adl", "haircut of a run", money=True),
-    _Burden("Taken beyond the need", "adl.overshoot", "overshoot of a run", money=True),
-    _Burden("Profit closed beyond the need", "adl.profit_overshoot", "of a run", money=True),
-    _Burden("Winners deleveraged", "adl.accounts", "accounts in a run"),
-    _Burden("Hedges broken", "adl.hedges_broken", "in a run"),
+    _Measured("How unevenly it is borne", "adl.gini", "Gini coefficient of the haircuts"),
+    _Measured("Borne by the ten hit hardest", "adl.top_share", "share of the haircuts", share=True),
+    _Measured("Taken from winners", "shortfall.adl", "haircut of a run", money=True),
+    _Measured("Taken beyond the need", "adl.overshoot", "overshoot of a run", money=True),
+    _Measured("Profit closed beyond the need", "adl.profit_overshoot", "of a run", money=True),
+    _Measured("Winners deleveraged", "adl.accounts", "accounts in a run"),
+    _Measured("Hedges broken", "adl.hedges_broken", "in a run"),
 )
 
 
@@ -88,7 +97,8 @@ def _blocks(data: SweepData, label: str, cases: list[Case]) -> list[str]:
     if effects and any(one.changes for one in effects):
         found.append(_changes(data, label, names, effects, pooled))
     if not numeric:
-        found.append(_spreads(data, label, names, cases, pooled))
+        found.insert(0, _spreads(data, label, names, cases, pooled))
+        found.append(_burdens(data, label, names, cases, pooled))
     return [part for part in found if part]
 
 
@@ -120,13 +130,14 @@ def _effect(
     title: str, share: bool, columns: Sequence[pl.DataFrame], on: Sequence[str], comparable: bool
 ) -> Effect:
     means = [_mean(column) for column in columns]
-    changes = []
+    changes, crashes = [], []
     if comparable:
         base = columns[0].rename({"value": "before"})
         for column in columns:
             both = column.join(base, on=list(on), how="inner")
+            crashes.append(both.drop_nulls("value")["seed"].n_unique())
             changes.append(_mean(both.with_columns(value=pl.col("value") - pl.col("before"))))
-    return Effect(title, share, means, changes)
+    return Effect(title, share, means, changes, crashes)
 
 
 def _mean(column: pl.DataFrame) -> Estimate:
@@ -166,23 +177,27 @@ def _intervals(
     )
 
 
+def _differs(e: Estimate) -> bool:
+    return bool(np.isfinite(e.value) and (e.value or e.low or e.high))
+
+
 def _changes(
     data: SweepData, label: str, names: Sequence[str], effects: Sequence[Effect], pooled: str
 ) -> str:
-    changed = [one for one in effects if any(e.value or e.low or e.high for e in one.changes[1:])]
-    same = [one.title for one in effects if one not in changed]
+    changed = [one for one in effects if any(_differs(e) for e in one.changes[1:])]
+    same = [one.title for one in effects if one not in changed and any(e.n for e in one.changes[1:])]
     still = f"No difference at all: {', '.join(same)}." if same else ""
     heads = [label, "Crashes", *(one.title for one in changed)]
     rows = []
     for at, name in enumerate(names):
-        pairs = max(one.changes[at].n for one in effects)
+        pairs = max(one.crashes[at] for one in effects)
         row: list[Cell] = [text(name), figure(float(pairs))]
         for one in changed:
             if at:
                 row.append(cell(one.changes[at], share=one.share, signed=True))
             else:
                 first = one.means[0]
-                shown = percent(first.value) if one.share else _plain(first.value)
+                shown = percent(first.value) if one.share else number(first.value)
                 row.append((shown, first.value) if np.isfinite(first.value) else (NOTHING, None))
         rows.append(row)
     return block(
@@ -194,37 +209,54 @@ def _changes(
     )
 
 
-def _plain(value: float) -> str:
-    return number(value, 0) if abs(value) >= 100 else number(value, 2)
-
-
 def _spreads(data: SweepData, label: str, names: Sequence[str], cases: Sequence[Case], pooled: str) -> str:
-    panels = []
-    for one in _BURDENS:
-        samples = [case.sample(one.figure)[deleveraged(case)[_has(case, one.figure)] > 0] for case in cases]
-        if not any(sample.size and sample.any() for sample in samples):
-            continue
-        spreads = [_spread(one, sample, data.unit) for sample in samples]
-        panels.append(
-            Boxes(one.title + (f", {data.unit}" if one.money else ""), one.detail, spreads, one.share)
-        )
+    samples = {one: [case.sample(one.figure) for case in cases] for one in _SPREADS}
+    panels = _panels(samples, data.unit)
+    if not panels:
+        return ""
+    return block(
+        f"What does {label} change?",
+        f"How runs are spread for each {label}.{pooled} {_BOX}",
+        both(lambda width: boxes_svg(f"Spread over runs for each {label}", names, panels, width)),
+    )
+
+
+def _burdens(data: SweepData, label: str, names: Sequence[str], cases: Sequence[Case], pooled: str) -> str:
+    samples = {
+        one: [case.sample(one.figure)[deleveraged(case)[_has(case, one.figure)] > 0] for case in cases]
+        for one in _BURDENS
+    }
+    panels = _panels(samples, data.unit)
     if not panels:
         return ""
     runs = [int(deleveraged(case).sum()) for case in cases]
     told_runs = f"{min(runs):,}" if min(runs) == max(runs) else f"{min(runs):,} to {max(runs):,}"
     return block(
         f"Who bears it under each {label}, and how evenly?",
-        f"Only runs in which winners were deleveraged ({told_runs} for each {label}).{pooled} The box holds "
-        "the middle half of the runs, the whiskers 5 to 95 %, the bar is the median and the ring the mean.",
-        both(lambda width: boxes_svg(f"Spread over runs for each {label}", names, panels, width)),
+        f"Only runs in which winners were deleveraged ({told_runs} for each {label}).{pooled} {_BOX}",
+        both(lambda width: boxes_svg(f"Burden for each {label}", names, panels, width)),
     )
+
+
+def _panels(samples: Mapping[_Measured, Sequence[Floats]], unit: str) -> list[Boxes]:
+    """Those of which there is anything."""
+    return [
+        Boxes(
+            one.title + (f", {unit}" if one.money else ""),
+            one.detail,
+            [_spread(one, sample, unit) for sample in found],
+            one.share,
+        )
+        for one, found in samples.items()
+        if any(sample.size and sample.any() for sample in found)
+    ]
 
 
 def _has(case: Case, name: str) -> Floats:
     return case.rows[name].is_not_null().to_numpy() if name in case.rows.columns else np.zeros(0, bool)
 
 
-def _spread(one: _Burden, sample: Floats, unit: str) -> Spread:
+def _spread(one: _Measured, sample: Floats, unit: str) -> Spread:
     if not sample.size:
         return Spread(None, float("nan"), "no run")
     low, first, middle, third, high = (float(v) for v in np.quantile(sample, (0.05, 0.25, 0.5, 0.75, 0.95)))

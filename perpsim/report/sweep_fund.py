@@ -67,7 +67,7 @@ def needed_sentence(found: Sequence[Sized], unit: str) -> str:
         needed = found[0].sizing.needed
         if not math.isfinite(needed.fund.value):
             return f"What keeps the chance of deleveraging at or under {percent(CHANCE)}: {needed.words}."
-        return f"{start} {told(needed.fund, unit)}."
+        return f"{start} {told(needed.fund, unit)}{_care([needed.fund])}."
     known = [one for one in found if math.isfinite(one.sizing.needed.fund.value)]
     if not known:
         return f"No fund that was tried keeps the chance of deleveraging at or under {percent(CHANCE)}."
@@ -80,8 +80,14 @@ def needed_sentence(found: Sequence[Sized], unit: str) -> str:
     )
     return (
         f"{start} from {told(least.sizing.needed.fund, unit)} with {least.name} to "
-        f"{told(most.sizing.needed.fund, unit)} with {most.name}{tail}."
+        f"{told(most.sizing.needed.fund, unit)} with {most.name}{tail}"
+        f"{_care([one.sizing.needed.fund for one in (least, most)])}."
     )
+
+
+def _care(estimates: Sequence[Estimate]) -> str:
+    warning = next((one.warning for one in estimates if one.warning), "")
+    return f"; with care: {warning}" if warning else ""
 
 
 def fund_blocks(found: Sequence[Sized], unit: str) -> list[str]:
@@ -137,7 +143,8 @@ def _unknown(found: Sequence[Sized]) -> str:
 
 
 def _sizes(found: Sequence[Sized], unit: str) -> str:
-    rules = _rules()
+    # the last rule is about funds that were tried
+    rules = _rules()[: None if any(one.sizing.tried for one in found) else -1]
     if len(found) == 1:
         one = found[0]
         rows: list[list[Cell]] = [
@@ -150,7 +157,11 @@ def _sizes(found: Sequence[Sized], unit: str) -> str:
     else:
         heads = [*found[0].sizing.values, "Crashes", *(rule for rule, _ in rules)]
         rows = [
-            [*settings_cells(one.sizing.values, one.name), figure(float(one.sizing.crashes)), *_funds(one)]
+            [
+                *settings_cells(one.sizing.values, one.name),
+                figure(float(one.sizing.crashes)),
+                *_funds(one)[: len(rules)],
+            ]
             for one in found
         ]
         meanings = Table(("Rule", "Why so much"), [[text(r), text(m)] for r, m in rules], look="pairs")
@@ -204,7 +215,7 @@ def _notes(found: Sequence[Sized]) -> str:
     told_reasons = [f"{', '.join(chances)}: {words}" for words, chances in reasons.items()]
     more = len(told_reasons) - _NOTES
     rest = f"; and {more} more of this kind" if more > 0 else ""
-    return f"* Not to be relied on. {'; '.join(told_reasons[:_NOTES])}{rest}." if reasons else ""
+    return f"* With care. {'; '.join(told_reasons[:_NOTES])}{rest}." if reasons else ""
 
 
 def _curve(

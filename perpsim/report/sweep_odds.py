@@ -153,13 +153,13 @@ def warned(answers: Sequence[Answer]) -> str:
     for head, estimate in worst.items():
         heads.setdefault(estimate.warning, []).append(head)
     told = [f"{', '.join(where)}: {warning}" for warning, where in heads.items()]
-    return f"* Not to be relied on. {'; '.join(told)}." if told else ""
+    return f"* With care. {'; '.join(told)}." if told else ""
 
 
 def warned_cells(estimates: Sequence[Estimate]) -> str:
     """The same without columns."""
     found = list(dict.fromkeys(one.warning for one in estimates if one.warning))
-    return f"* Not to be relied on: {'; '.join(found[:4])}." if found else ""
+    return f"* With care: {'; '.join(found[:4])}." if found else ""
 
 
 def exceedance(data: SweepData) -> str:

@@ -82,7 +82,8 @@ def worst_block(data: SweepData) -> str:
 
 def command(data: SweepData, point: int, seed: int) -> str:
     """The command line that does a run again; '' where the base scenario is not there any more."""
-    if data.design is None:
+    # a search's own points are none of the design's
+    if data.design is None or point >= data.design.points:
         return ""
     overrides = [f"{key}={_toml(value)}" for key, value in data.design.overrides(point)]
     words = ["perpsim", "run", data.sweep.scenario, "--seed", str(seed)]

@@ -59,7 +59,7 @@ def parts(estimate: Estimate, *, share: bool = False, signed: bool = False) -> t
     if digits is None:
         plain = percent(estimate.value).removesuffix(" %") if share else number(value)
         return _sign(value, signed) + plain, ""
-    ends = [_sign(end, signed) + _rounded(end, digits) for end in (low, high)]
+    ends = [_sign(round(end, digits), signed) + _rounded(end, digits) for end in (low, high)]
     between = " to " if MINUS in "".join(ends) or signed else _DASH
     return _sign(value, signed) + _rounded(value, digits), between.join(ends)
 
@@ -89,4 +89,6 @@ def quantity(value: float, unit: str, quote: str) -> str:
 
 def setting(value: float | str) -> str:
     """A parameter's value."""
-    return value if isinstance(value, str) else number(value)
+    if isinstance(value, str):
+        return value
+    return number(value) if abs(value) >= 1000 else f"{value:.6g}".replace("-", MINUS)

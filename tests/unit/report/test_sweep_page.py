@@ -177,7 +177,8 @@ def test_a_larger_fund_is_compared_with_the_smallest_on_the_same_crashes(tmp_pat
 
 def test_policies_stand_side_by_side_as_spreads(tmp_path: Path) -> None:
     effects = section(page_of(tmp_path, DESIGNS["policies"]), "effects")
-    assert "Who bears it under each policy, and how evenly?" in effects
+    assert "What does policy change?" in effects
+    effects = effects.split("Who bears it under each policy, and how evenly?")[1]
     for title in ("How unevenly it is borne", "Borne by the ten hit hardest", "Taken beyond the need"):
         assert title in effects
     assert effects.count('class="median"') >= 2 * 4 * 3
