@@ -39,7 +39,7 @@ def test_the_command_of_a_run_gives_the_digest_beside_it(tmp_path: Path) -> None
     folder = tmp_path / "sweep"
     _command("sweep", str(file), "--workers", "1", "--out", str(folder))
     page = (folder / "report.html").read_text(encoding="utf-8")
-    worst = page.split('<section id="worst">')[1]
+    worst = page.split('<section id="worst">')[1].split("</section>")[0]
     digests = re.findall(r"<td>([0-9a-f]{16})</td>", worst)
     commands = [html.unescape(line) for line in re.findall(r"<code>(.*?)</code>", worst)]
     assert len(set(digests)) == len(commands) == 2
