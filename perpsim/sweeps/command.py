@@ -71,6 +71,12 @@ def execute(
 
 def pool_for(request: Request) -> AbstractContextManager[Pool]:
     """The workers that were asked for; by default one a core."""
+    if request.dask is not None:
+        from perpsim.sweeps.cluster import dask_pool
+
+        if request.workers is not None:
+            raise UserError("--workers is for this machine: a cluster has as many as its scheduler says")
+        return dask_pool(request.dask)
     return local_pool(request.workers or os.cpu_count() or 1)
 
 

@@ -25,7 +25,7 @@ _DECIDING = ("agents", "chain", "deleveraging", "market", "protocol", "scenarios
 @dataclass(frozen=True)
 class Job:
     """A run to do. `scenario` is the whole scenario, compressed to some 2 kB; `values` what varies, as rows
-    hold it. `memory` bounds what the run may hold (bytes of private data). With a `fault` it cannot run."""
+    hold it. `memory` bounds what the run may take (bytes). With a `fault` it cannot run."""
 
     key: str
     point: int
@@ -60,6 +60,11 @@ def make_job(design: Design, point: int, seed: int) -> Job:
         key = _hash(json.dumps([design.sweep.name, design.overrides(point), seed], default=str))
         return Job(key, point, seed, values, b"", fault=str(error))
     return Job(_hash(text), point, seed, values, zlib.compress(text.encode()), memory)
+
+
+def ours(job: Job) -> bool:
+    """Whether it is this program that a job was made by: another one might do another run under its key."""
+    return _hash(zlib.decompress(job.scenario).decode()) == job.key
 
 
 def told(scenario: Scenario) -> str:

@@ -143,8 +143,8 @@ class Sample(Model):
 
 
 class Limits(Model):
-    """What a run may cost. `memory_mb`: what it may hold in memory (private data, MB); `attempts`: how often
-    a run whose process died is tried."""
+    """What a run may cost. `memory_mb`: memory that it may take beside what every worker holds anyway (MB;
+    only Linux can hold it to that); `attempts`: how often a run whose process died is tried."""
 
     memory_mb: Annotated[int, Field(ge=200)] | None = None
     attempts: Annotated[int, Field(ge=1, le=10)] = 2

@@ -1,4 +1,4 @@
-"""A process that opens exchanges once and gives every run a child of its own.
+"""A process that opens exchanges once and gives every run a child of its own, and the way to it.
 
 A run leaves memory behind in the engine and may die, so each has a process to itself. Starting one from
 nothing costs a second of imports and a tenth for the deployment. A nursery has done both: it keeps the
@@ -7,7 +7,7 @@ exchanges that it has opened, forks, and the child runs a path on its copy and i
 `RUNS_WITHOUT_FORK`.
 
 Nurseries are plain subprocesses that speak pickles over pipes: a thread of this process, or of a worker of a
-cluster, has one each.
+cluster, has one each. A nursery whose owner is gone ends by itself, and its run with it.
 """
 
 from __future__ import annotations
@@ -20,213 +20,220 @@ import sys
 import tempfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
+import perpsim
+from perpsim.sweeps import nursery_process
 from perpsim.sweeps.job import Job
-from perpsim.sweeps.trial import Outcome, exchange_key, failed, measure
+from perpsim.sweeps.nursery_process import DIED, FORKS, OTHERS, READY, RUNS_WITHOUT_FORK, signalled
+from perpsim.sweeps.trial import Outcome
 
-#: exchanges that a nursery keeps, the last ones used
-KEPT = 32
-RUNS_WITHOUT_FORK = 25
-
-FORKS = hasattr(os, "fork")
+# A run is one thread's work: pools of them in every child would only cost memory. Where native code gives up
+# for lack of memory, it says so in a line, and not on pages.
+_SURROUNDINGS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), "1") | {
+    "RUST_BACKTRACE": "0"
+}
+_HINT = "note: run with `RUST_BACKTRACE"
+# Bytes of the last that a process wrote which are looked at, and characters of it that are told.
+_TAIL, _TOLD = 4_000, 200
 
 
 class Died(Exception):
     """The process of a run ended without a word: killed, or out of memory."""
 
 
-# ------------------------------------------------------------------------------ in the nursery
+class NotStarted(Died):
+    """A nursery could not even begin."""
 
 
-class _Exchanges:
-    """The exchanges that have been opened, by key."""
-
-    def __init__(self) -> None:
-        self._open: dict[str, Any] = {}
-
-    def of(self, job: Job) -> Any:
-        """The exchange on which a job begins; None where it cannot be opened: the run itself will say why."""
-        from perpsim.simulation.setup import open_exchange
-
-        scenario = job.model()
-        key = exchange_key(scenario)
-        protocol = self._open.pop(key, None)
-        if protocol is None:
-            try:
-                protocol = open_exchange(scenario, "revm")
-            except Exception:
-                return None
-            if len(self._open) >= KEPT:
-                self._open.pop(next(iter(self._open)))
-        self._open[key] = protocol
-        return protocol
-
-
-def _attempt(job: Job, protocol: Any = None) -> Outcome:
-    """Run a job; a fault of the program is an outcome too, so that other runs go on."""
-    try:
-        return measure(job.model(), protocol)
-    except MemoryError:
-        return {"died": "out of memory"}
-    except Exception as error:
-        return failed(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
-
-
-def _child(job: Job, protocol: Any, end: int) -> None:
-    """Run a job in a forked process and write the outcome to a pipe."""
-    if job.memory is not None:
-        import resource
-
-        # Not the address space: threads reserve much of that and never use it.
-        resource.setrlimit(resource.RLIMIT_DATA, (job.memory, job.memory))
-    outcome = _attempt(job, protocol)
-    with os.fdopen(end, "wb") as pipe:
-        pickle.dump(outcome, pipe)
-
-
-def _fork(job: Job, protocol: Any) -> Outcome:
-    mine, childs = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            os.close(mine)
-            _child(job, protocol, childs)
-            code = 0
-        finally:
-            # Nothing that the nursery has open may be closed or flushed a second time.
-            os._exit(code)
-    os.close(childs)
-    with os.fdopen(mine, "rb") as pipe:
-        told = pipe.read()
-    _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return {"died": f"killed by signal {number} ({signal.Signals(number).name})"}
-    try:
-        outcome: Outcome = pickle.loads(told)
-    except Exception:
-        return {"died": f"it ended with exit code {os.waitstatus_to_exitcode(status)} and no result"}
-    return outcome
-
-
-def serve(tasks: IO[bytes], outcomes: IO[bytes], *, fork: bool = FORKS) -> None:
-    """Take jobs until there are no more."""
-    # Ctrl-C goes to whoever started the nursery, who will end it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    exchanges = _Exchanges()
-    for _ in range(sys.maxsize if fork else RUNS_WITHOUT_FORK):
-        try:
-            job = pickle.load(tasks)
-        except EOFError:
-            return
-        pickle.dump(_fork(job, exchanges.of(job)) if fork else _attempt(job), outcomes)
-        outcomes.flush()
-
-
-# -------------------------------------------------------------------------- in whoever has one
+class OtherProgram(Exception):
+    """The program of the worker is not the one that the run was asked of: its outcome could be another."""
 
 
 class Nursery:
-    """A nursery and the way to it. One job at a time."""
+    """A nursery and the way to it. One job at a time; it may be closed from another thread, for good.
 
-    def __init__(self, *, fork: bool = FORKS) -> None:
+    `owner` says for whom it works, see `close_all`.
+    """
+
+    #: what the process runs
+    program = ("-m", nursery_process.__name__)
+
+    def __init__(self, *, fork: bool = FORKS, owner: str = "") -> None:
+        self.owner = owner
+        self.closed = False
         self._fork = fork
         self._process: subprocess.Popen[bytes] | None = None
         self._words: IO[bytes] | None = None
         self._left = 0
+        # Held while a job is done; and while it is decided whether there is a process.
+        self._turn, self._birth = threading.Lock(), threading.Lock()
 
     @property
     def pid(self) -> int | None:
         """The nursery's process, None while there is none."""
-        return self._process.pid if self._process is not None else None
+        process = self._process
+        return process.pid if process is not None else None
 
     def run(self, job: Job) -> Outcome:
-        """Run a job and wait for its outcome. Raises `Died`."""
-        if self._process is None or self._left == 0:
-            self._start()
-        process = self._process
-        assert process is not None and process.stdin is not None and process.stdout is not None
-        self._left -= 1
-        try:
-            pickle.dump(job, process.stdin)
-            process.stdin.flush()
-            outcome: Outcome = pickle.load(process.stdout)
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
-            words = self._last_words(process)
-            self.close()
-            raise Died(words) from None
-        if "died" in outcome:
-            raise Died(outcome["died"])
+        """Run a job and wait for its outcome. Raises `Died`, `OtherProgram`."""
+        parcel = pickle.dumps(job)
+        with self._turn:
+            if self._process is None or self._left == 0:
+                self._start()
+            assert self._words is not None
+            # What one run has said is of no use to the next, and would pile up.
+            self._words.seek(0)
+            self._words.truncate()
+            self._left -= 1
+            outcome: Outcome | None = self._ask(parcel)
+            if outcome is None:
+                words = self._last_words()
+                self._end()
+                raise Died(words)
+            if DIED in outcome:
+                raise Died(_with(outcome[DIED], self._said()))
+        if OTHERS in outcome:
+            raise OtherProgram("the program of a worker is not the one that began the sweep")
         return outcome
 
+    def kill(self) -> None:
+        """Make an end of it, whatever it is doing; `close` tidies up."""
+        with self._birth:
+            self.closed = True
+            if self._process is not None:
+                _kill(self._process)
+
     def close(self) -> None:
-        """End the process, whatever it is doing."""
-        process, self._process = self._process, None
+        """End the process, whatever it is doing, and use it no more."""
+        self.kill()
+        with self._turn:
+            self._end()
+
+    def _start(self) -> None:
+        self._end()
+        command = [sys.executable, "-P", *self.program]
+        if not self._fork:
+            command.append("--no-fork")
+        package = str(Path(perpsim.__file__).parent.parent)
+        path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+        # A group of its own: Ctrl-C is not for it, and what it has forked is ended with it.
+        group = {"process_group": 0} if FORKS else {}
+        with self._birth:
+            if self.closed:
+                raise Died("it was closed")
+            try:
+                self._words = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (closed with the nursery)
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._words,
+                    env=os.environ | _SURROUNDINGS | {"PYTHONPATH": path},
+                    **group,  # type: ignore[call-overload]
+                )
+            except OSError as error:
+                raise NotStarted(f"it could not be started ({error.strerror or error})") from None
+        self._left = sys.maxsize if self._fork else RUNS_WITHOUT_FORK
+        if self._ask(b"") != READY:
+            words = self._last_words()
+            self._end()
+            raise NotStarted(words)
+
+    def _ask(self, parcel: bytes) -> Any:
+        """What the process says to a parcel; None if it has nothing sensible to say any more."""
+        process = self._process
+        assert process is not None and process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(parcel)
+            process.stdin.flush()
+            return pickle.load(process.stdout)
+        except Exception:
+            # Of half a pickle anything may come.
+            return None
+
+    def _last_words(self) -> str:
+        """Why the process ended."""
+        process = self._process
+        assert process is not None
+        try:
+            code = process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "the worker is not understood any more"
+        how = signalled(-code) if code < 0 else f"exit code {code}"
+        return _with(f"the worker ended ({how})", self._said())
+
+    def _said(self) -> str:
+        """The last line that the process wrote."""
+        if self._words is None:
+            return ""
+        end = self._words.seek(0, os.SEEK_END)
+        self._words.seek(max(0, end - _TAIL))
+        lines = self._words.read().decode(errors="replace").splitlines()
+        lines = [line.strip() for line in lines if line.strip() and not line.startswith(_HINT)]
+        return lines[-1][:_TOLD] if lines else ""
+
+    def _end(self) -> None:
+        """End the process if there is one, and what it has forked."""
+        with self._birth:
+            process, self._process = self._process, None
+            if process is not None:
+                _kill(process)
+                process.wait()
         if process is not None:
-            process.kill()
-            process.wait()
             for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    # What could not be sent to it is of no use to anybody.
-                    with suppress(OSError):
-                        pipe.close()
+                assert pipe is not None
+                # What could not be sent to it is of no use to anybody.
+                with suppress(OSError):
+                    pipe.close()
         if self._words is not None:
             self._words.close()
             self._words = None
 
-    def _start(self) -> None:
-        self.close()
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the nursery)
-        command = [sys.executable, "-m", "perpsim.sweeps.nursery"]
-        if not self._fork:
-            command.append("--no-fork")
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._words
-        )
-        self._left = sys.maxsize if self._fork else RUNS_WITHOUT_FORK
 
-    def _last_words(self, process: subprocess.Popen[bytes]) -> str:
-        """Why a process ended."""
-        try:
-            code: int | None = process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            code = None
-        how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        lines = []
-        if self._words is not None:
-            self._words.seek(0)
-            lines = self._words.read().decode(errors="replace").strip().splitlines()
-        return f"the worker ended ({how})" + (f": {lines[-1][:200]}" if lines else "")
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all of its group; they may be gone already."""
+    if FORKS:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+
+
+def _with(reason: str, said: str) -> str:
+    return f"{reason}: {said}" if said else reason
 
 
 _mine = threading.local()
-_all: list[Nursery] = []
+_guard = threading.Lock()
+_all: set[Nursery] = set()
+_over: set[str] = set()
 
 
-def run_job(job: Job) -> Outcome:
-    """Run a job in the nursery of this thread. Raises `Died`. This is what executors are given."""
-    nursery = getattr(_mine, "nursery", None)
-    if nursery is None:
-        nursery = _mine.nursery = Nursery()
-        _all.append(nursery)
-    outcome: Outcome = nursery.run(job)
-    return outcome
+def run_job(job: Job, owner: str = "") -> Outcome:
+    """Run a job in the nursery of this thread. Raises `Died`, `OtherProgram`. This is what executors are
+    given. `owner` names the sweep where several share the workers."""
+    with _guard:
+        if owner in _over:
+            raise Died("its sweep is over")
+        nursery: Nursery | None = getattr(_mine, "nursery", None)
+        if nursery is None or nursery.closed:
+            nursery = _mine.nursery = Nursery()
+            _all.add(nursery)
+        nursery.owner = owner
+    return nursery.run(job)
 
 
-def close_all() -> None:
-    """End the nurseries of all threads of this process, and what they are doing."""
-    while _all:
-        _all.pop().close()
-
-
-def _main(arguments: list[str]) -> None:
-    # Whatever prints must not get between the pickles.
-    outcomes = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    serve(sys.stdin.buffer, outcomes, fork="--no-fork" not in arguments)
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1:])
+def close_all(owner: str = "") -> None:
+    """End the nurseries of all threads of this process, and what they are doing; with an `owner` those that
+    worked for it last, and none will work for it again."""
+    with _guard:
+        if owner:
+            _over.add(owner)
+        chosen = [nursery for nursery in _all if owner in ("", nursery.owner)]
+        _all.difference_update(chosen)
+    # All of them first: they end side by side.
+    for nursery in chosen:
+        nursery.kill()
+    for nursery in chosen:
+        nursery.close()

@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from perpsim.sweeps.campaign import Pool
-from perpsim.sweeps.nursery import close_all
+from perpsim.sweeps.job import Job
+from perpsim.sweeps.nursery import close_all, run_job
+from perpsim.sweeps.trial import Outcome
 
 
 class LocalPool:
@@ -16,6 +18,10 @@ class LocalPool:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self.executor = ThreadPoolExecutor(workers, thread_name_prefix="sweep")
+
+    def work(self, job: Job) -> Outcome:
+        """The run, in the nursery of the thread that does it."""
+        return run_job(job)
 
     def lost(self) -> str:
         """Never: a nursery that dies is replaced."""
