@@ -217,6 +217,9 @@ class RevmChain(EmbeddedChain):
         sender = tx.sender
         try:
             output = evm.message_call(sender, tx.to, tx.data, tx.value or None, tx.gas_limit)
+        except MemoryError:
+            # Nothing that the exchange did.
+            raise
         except Exception as error:
             result = evm.result if isinstance(error, RuntimeError) else None
             evm.reset_transient_storage()

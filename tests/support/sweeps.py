@@ -14,8 +14,10 @@ from perpsim.sweeps.job import Job, make_job
 from perpsim.sweeps.model import Sweep
 from perpsim.sweeps.nursery import Nursery
 
-#: blocks in which the smallest crash has its first liquidations, and so many that a run outlasts any test
-SHORT_RUN, LONG_RUN = 60, 100_000
+#: blocks in which the smallest crash has its first liquidations
+SHORT_RUN = 60
+# Prices without an end, for a run that outlasts any test.
+_ENDLESS = ['prices={ kind = "gbm", start = 10000.0, volatility = 0.5 }', "clock.blocks=100000"]
 
 
 def small_sweep(blocks: int = SHORT_RUN, **changes: Any) -> Sweep:
@@ -31,6 +33,11 @@ def small_sweep(blocks: int = SHORT_RUN, **changes: Any) -> Sweep:
         }
         | changes
     )
+
+
+def long_job() -> Job:
+    """A run that outlasts any test."""
+    return job_of(small_sweep(set=_ENDLESS))
 
 
 def job_of(sweep: Sweep, point: int = 0, run: int = 0) -> Job:

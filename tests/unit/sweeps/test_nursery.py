@@ -15,8 +15,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.sweeps import LONG_RUN, Scripted, alive, children, eventually, job_of, open_files, small_sweep
+from support.sweeps import Scripted, alive, children, eventually, job_of, long_job, open_files, small_sweep
 
+from perpsim.chain.artifacts import Compiler
 from perpsim.sweeps import nursery as nursery_module
 from perpsim.sweeps.job import Job
 from perpsim.sweeps.nursery import Died, NotStarted, Nursery, OtherProgram, close_all, run_job
@@ -31,7 +32,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
-    """A nursery that is used by several tests."""
+    """A nursery that is used by several tests. What it would have to compile is compiled."""
+    Compiler().load_all()
     with closing(Nursery()) as found:
         yield found
 
@@ -142,7 +144,7 @@ class TestRuns:
 class TestDeath:
     def test_a_run_that_is_killed_does_not_end_its_nursery(self, nursery: Nursery) -> None:
         nursery.run(job_of(small_sweep()))
-        pid, long = nursery.pid, job_of(small_sweep(LONG_RUN))
+        pid, long = nursery.pid, long_job()
         with asked(nursery, long) as future:
             run_of(nursery, future).kill()
             with pytest.raises(Died, match=r"killed by signal 9 \(SIGKILL"):
@@ -151,7 +153,7 @@ class TestDeath:
         assert nursery.pid == pid
 
     def test_a_nursery_that_is_killed_takes_its_run_along_and_is_replaced(self) -> None:
-        with closing(Nursery()) as nursery, asked(nursery, job_of(small_sweep(LONG_RUN))) as future:
+        with closing(Nursery()) as nursery, asked(nursery, long_job()) as future:
             run = run_of(nursery, future)
             pid = nursery.pid
             assert pid is not None
@@ -202,10 +204,10 @@ def measure(scenario, protocol):
             nursery.run(job)
 
     def test_a_real_run_is_held_to_its_memory(self, nursery: Nursery) -> None:
-        job = job_of(small_sweep())
+        job, long = job_of(small_sweep()), long_job()
         assert nursery.run(dataclasses.replace(job, memory=400 * MB))["status"] == "ok"
         with pytest.raises(Died):
-            nursery.run(dataclasses.replace(job, memory=1 * MB))
+            nursery.run(dataclasses.replace(long, memory=5 * MB))
         assert nursery.run(job)["status"] == "ok"
 
     def test_an_outcome_that_cannot_be_told_is_a_death(self) -> None:
@@ -243,7 +245,7 @@ def measure(scenario, protocol):
 class TestEnd:
     def test_closed_in_the_middle_of_a_run_both_end_at_once(self) -> None:
         nursery = Nursery()
-        with asked(nursery, job_of(small_sweep(LONG_RUN))) as future:
+        with asked(nursery, long_job()) as future:
             run = run_of(nursery, future)
             parent = psutil.Process(nursery.pid)
             nursery.close()
@@ -253,21 +255,19 @@ class TestEnd:
         with pytest.raises(Died, match="closed"):
             nursery.run(job_of(small_sweep()))
 
-    @pytest.mark.parametrize("blocks", [60, LONG_RUN], ids=["idle", "in a run"])
-    def test_it_ends_when_its_owner_is_killed(self, blocks: int) -> None:
+    @pytest.mark.parametrize("job", ["job_of(small_sweep())", "long_job()"], ids=["idle", "in a run"])
+    def test_it_ends_when_its_owner_is_killed(self, job: str) -> None:
         script = (
-            "import time\nfrom support.sweeps import job_of, small_sweep\n"
+            "import time\nfrom support.sweeps import job_of, long_job, small_sweep\n"
             "from perpsim.sweeps.nursery import run_job\n"
-            f"run_job(job_of(small_sweep({blocks})))\nprint('done', flush=True)\ntime.sleep(600)"
+            f"run_job({job})\nprint('done', flush=True)\ntime.sleep(600)"
         )
         path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
-        owner = subprocess.Popen(
-            [sys.executable, "-c", script],
-            env=os.environ | {"PYTHONPATH": path},
-            stdout=subprocess.PIPE,
-        )
+        environment = os.environ | {"PYTHONPATH": path}
+        command = [sys.executable, "-c", script]
+        owner = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
         with owner:
-            if blocks == LONG_RUN:
+            if job == "long_job()":
                 descendants = eventually(lambda: len(found := children(owner.pid)) == 2 and found)
             else:
                 assert owner.stdout is not None
