@@ -78,7 +78,7 @@ def _nothing(sweep: Sweep, optimum: Optimum, unit: str) -> str:
         f"{one.quantity.text} is {told(one.quantity, estimate, unit)}, {asked(one, unit)} is asked"
         for one, estimate, off in zip(optimum.goal.constraints, nearest.constraints, nearest.violations)
         if off > 0
-    ]
+    ] or ["an objective has no value"]
     return (
         f"None of {trials} holds all constraints. The nearest is trial {nearest.number} ({point(nearest)}): "
         f"{'; '.join(broken)}."

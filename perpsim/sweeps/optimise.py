@@ -36,11 +36,14 @@ class Evaluate(Protocol):
         `note` every row as it comes, in any order. False if it was interrupted."""
 
 
-class Watcher(Protocol):
-    """Somebody who watches."""
+class Watcher:
+    """Somebody who watches; this one does not care."""
 
-    def __call__(self, trials: int, feasible: int) -> None:
+    def trial_done(self, trials: int, feasible: int) -> None:
         """So many trials are done, of which so many hold the constraints."""
+
+    def confirming(self, runs: int) -> None:
+        """The search is over, the best have so many runs on fresh seeds before them."""
 
 
 class _Evaluation:
@@ -130,8 +133,9 @@ class Search:
         """Runs of all trials if none is stopped."""
         return self.planned * len(self.space.seeds)
 
-    def run(self, evaluate: Evaluate, watch: Watcher = lambda trials, feasible: None) -> Optimum:
+    def run(self, evaluate: Evaluate, watcher: Watcher | None = None) -> Optimum:
         """Do all trials, then run the best again on fresh seeds."""
+        watcher = watcher or Watcher()
         study, distributions = self._study(), self.space.distributions()
         trials: list[Trial] = []
         while len(trials) < self.planned:
@@ -144,15 +148,16 @@ class Search:
             for one, trial in zip(asked, found):
                 self._tell(study, one, trial)
                 trials.append(trial)
-            watch(len(trials), sum(trial.feasible for trial in trials))
-        return self._confirmed(evaluate, trials)
+            watcher.trial_done(len(trials), sum(trial.feasible for trial in trials))
+        return self._confirmed(evaluate, watcher, trials)
 
-    def _confirmed(self, evaluate: Evaluate, trials: list[Trial]) -> Optimum:
+    def _confirmed(self, evaluate: Evaluate, watcher: Watcher, trials: list[Trial]) -> Optimum:
         """The best of many estimates looks better than it is: it is run again on seeds that did not choose
         it."""
         front = best_of(trials, self.goal)
         if not front or not self.fresh:
             return Optimum(self.goal, trials, front)
+        watcher.confirming(len(front) * len(self.fresh))
         found = self._tried(evaluate, front, self.fresh, False)
         if found is None:
             return Optimum(self.goal, trials, front, complete=False)

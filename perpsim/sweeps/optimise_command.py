@@ -15,7 +15,7 @@ from perpsim.sweeps.command import SWEEPS, Request, pool_for
 from perpsim.sweeps.job import Job, make_job
 from perpsim.sweeps.loading import load_sweep
 from perpsim.sweeps.objectives import Row
-from perpsim.sweeps.optimise import Search
+from perpsim.sweeps.optimise import Search, Watcher
 from perpsim.sweeps.optimum import RESULT, Optimum, write_result
 from perpsim.sweeps.store import REPORT, ROWS, SWEEP, SweepFolder
 
@@ -72,7 +72,7 @@ def execute(
             notice(f"{path}: {len(runs.known):,} runs are there already")
         progress.start(search.most_runs, "runs")
         try:
-            optimum = search.run(runs, runs.trial_done)
+            optimum = search.run(runs, runs)
         finally:
             progress.finish()
     folder.compact()
@@ -93,8 +93,8 @@ class _Rows(SweepFolder):
         self.heard(job, outcome)
 
 
-class _Runs:
-    """Evaluates points by a campaign; rows that are on disk already are taken from there."""
+class _Runs(Watcher):
+    """Evaluates points by a campaign, and tells how far it is; rows that are on disk are taken from there."""
 
     def __init__(
         self,
@@ -148,6 +148,12 @@ class _Runs:
         self._done = trials * self._seeds
         self._progress.trial(trials, self._planned, feasible)
         self._progress(self._done, self._failures)
+
+    def confirming(self, runs: int) -> None:
+        """The runs on fresh seeds are counted anew."""
+        self._done = 0
+        self._progress.finish()
+        self._progress.start(runs, "fresh runs")
 
 
 def _clear(path: Path) -> None:

@@ -42,6 +42,7 @@ class Space(Design):
         which only a part fits is no mistake: trials beyond it are counted as refused."""
         base = scenario_table(self.sweep.scenario, self.sweep.set)
         for position, vary in enumerate(self.sweep.vary):
+            _distribution(vary)
             faults = []
             values = [vary.at(0.0), vary.at(0.5), vary.at(1.0)] if vary.values is None else vary.values
             for value in values:

@@ -159,3 +159,14 @@ def test_the_result_file_is_plain_json(single: tuple[Search, Optimum], tmp_path:
     assert best["constraints"][0]["low"] <= best["constraints"][0]["value"] <= best["constraints"][0]["high"]
     assert [one["number"] for one in table["fresh"]] == [number]
     assert len(table["trials"]) == 40
+
+
+def test_a_point_that_holds_but_has_no_value_is_none_to_choose() -> None:
+    def silent(values: dict[str, Any], seed: int) -> dict[str, Any]:
+        return {"adl__first_after_seconds": None}
+
+    asked: dict[str, Any] = {"minimise": "mean(adl.first_after_seconds)", "constraints": "p(adl) <= 10 %"}
+    search, optimum = searched(FUND, formula=silent, **asked)
+    said = verdict(search.space.sweep, optimum, search.unit)
+    assert said.endswith(": an objective has no value.")
+    assert "All trials" in render(search, optimum)

@@ -8,7 +8,7 @@ import pytest
 from support.optimise_world import FUND, KEEPERS, MARGIN, POLICY, Formulas, sweep_of
 
 from perpsim.errors import UserError
-from perpsim.sweeps.optimise import GIVE_UP, Search
+from perpsim.sweeps.optimise import GIVE_UP, Search, Watcher
 from perpsim.sweeps.optimum import Optimum, Trial
 
 
@@ -209,4 +209,23 @@ def test_without_a_feasible_trial_the_nearest_is_known() -> None:
 )
 def test_what_cannot_vary_is_told_before_anything_runs(vary: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        Search(sweep_of(vary, minimise="p(adl)")).run(lambda wanted, note: pytest.fail("it runs"))
+        Search(sweep_of(vary, minimise="p(adl)"))
+
+
+def test_who_watches_is_told_of_trials_and_of_the_runs_on_fresh_seeds() -> None:
+    class Noting(Watcher):
+        trials: list[tuple[int, int]] = []
+        fresh: list[int] = []
+
+        def trial_done(self, trials: int, feasible: int) -> None:
+            self.trials.append((trials, feasible))
+
+        def confirming(self, runs: int) -> None:
+            self.fresh.append(runs)
+
+    search = Search(sweep_of(FUND, minimise="fund", constraints="p(adl) <= 10 %", trials=12, holdout=7))
+    watcher = Noting()
+    optimum = search.run(Formulas(search, noisy), watcher)
+    feasible = [sum(trial.feasible for trial in optimum.trials[:count]) for count in range(1, 13)]
+    assert watcher.trials == list(zip(range(1, 13), feasible))
+    assert watcher.fresh == [7]
