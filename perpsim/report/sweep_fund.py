@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from perpsim.report.data import lookup
 from perpsim.report.sections import block
 from perpsim.report.sweep_axes import Scale, per_cent, roomy, scale_of, short
 from perpsim.report.sweep_charts import Line, Range, lines_svg
@@ -47,11 +48,12 @@ def sized(data: SweepData) -> list[Sized]:
     if "fund.need" not in there or not data.done["fund.need"].is_not_null().any():
         return []
     found = []
-    for one in sizings(data.done, data.sweep, CHANCE):
+    staking = lookup(data.description, "base.fund.staking") is not None
+    for one in sizings(data.done, data.sweep, CHANCE, with_stakers=staking):
         rows = data.done
         for label, value in one.values.items():
             rows = rows.filter(pl.col(f"vary.{label}") == value)
-        needs = Needs.of(rows, fund_label(data.sweep))
+        needs = Needs.of(rows, fund_label(data.sweep), staking)
         sizes = [one.needed if p == CHANCE else size(needs, p) for p in CHANCES]
         name = ", ".join(f"{label} = {setting(value)}" for label, value in one.values.items())
         found.append(Sized(name or "all crashes", one, sizes))

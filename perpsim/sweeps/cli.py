@@ -119,7 +119,8 @@ def size(folder: Path, p_adl: float, where: tuple[str, ...], csv: Path | None, *
 
     costs = Terms(terms["cost_of_capital"], terms["cost_of_shortfall"], terms["crashes_a_year"])
     opened = SweepFolder.open(folder)
-    found = sizings(opened.frame(), opened.sweep, p_adl, where, costs)
+    staking = opened.description["base"]["fund"]["staking"] is not None
+    found = sizings(opened.frame(), opened.sweep, p_adl, where, costs, staking)
     click.echo(f"sweep {opened.sweep.name}: {opened.sweep.title}")
     for line in told(found, costs, _unit(opened)):
         click.echo(line)

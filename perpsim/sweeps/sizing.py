@@ -37,6 +37,8 @@ Floats = npt.NDArray[np.float64]
 #: points of a curve, and funds tried beyond which they are put together in so many groups
 CURVE, BINS = 40, 10
 _MANY_FUNDS = 30
+#: what to know of sizes by need where the fund takes stakes
+STAKERS = "a guess, since stakers come and go as the fund fares: trust funds that were tried"
 
 
 @dataclass(frozen=True)
@@ -121,13 +123,19 @@ class Sizing:
 
 
 def sizings(
-    frame: pl.DataFrame, sweep: Sweep, p: float, where: Sequence[str] = (), terms: Terms = Terms()
+    frame: pl.DataFrame,
+    sweep: Sweep,
+    p: float,
+    where: Sequence[str] = (),
+    terms: Terms = Terms(),
+    with_stakers: bool = False,
 ) -> list[Sizing]:
     """A size for each combination of what else varies in steps; what varies without steps is taken together.
 
     :param frame: Rows of the sweep.
     :param p: The chance of deleveraging that is allowed, above 0 and below 1.
     :param where: Only the rows with these values, each as "LABEL=VALUE".
+    :param with_stakers: Whether the fund of the scenario takes stakes.
 
     Raises `UserError` if `p` is no chance, or no rows are left.
     """
@@ -139,16 +147,23 @@ def sizings(
         raise UserError(f"sweep {sweep.name}: no run has finished{among}, so there is nothing to size by")
     fund = fund_label(sweep)
     return [
-        sizing(part, values, fund, p, terms)
+        sizing(part, values, fund, p, terms, with_stakers)
         for values, part in cases(rows, sweep, apart_from=fund)
         if counted(part)[0].height
     ]
 
 
-def sizing(rows: pl.DataFrame, values: dict[str, Scalar], fund: str | None, p: float, terms: Terms) -> Sizing:
+def sizing(
+    rows: pl.DataFrame,
+    values: dict[str, Scalar],
+    fund: str | None,
+    p: float,
+    terms: Terms,
+    with_stakers: bool = False,
+) -> Sizing:
     """The size by all `rows` together, which have `values`. `fund` is the label of its size, if it varies."""
     ok, failures = counted(rows)
-    needs = Needs.of(ok, fund)
+    needs = Needs.of(ok, fund, with_stakers)
     seeds = seeds_of(needs.rows)
     tried = _tried(ok) if fund is not None else []
     stress = needs.rows.drop_nulls("fund.cover2")
@@ -206,7 +221,9 @@ def _words(needs: Needs, found: Estimate, p: float) -> str:
     short = f"in {int(needs.unknown.sum()):,} of {needs.count:,} crashes no fund that was tried was enough"
     if math.isinf(found.value):
         return f"not known: {short}; run the sweep with a larger fund.initial"
-    words = [f"{short}; they count as needing more than any"] if unknown else []
+    words = [STAKERS] if needs.with_stakers else []
+    if unknown:
+        words.append(f"{short}; they count as needing more than any")
     if hopeless:
         words.append(f"{100 * hopeless:.3g} % of the crashes deleverage with any fund")
     return "; ".join(words)

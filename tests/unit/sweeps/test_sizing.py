@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from perpsim.errors import UserError
 from perpsim.sweeps.cases import chosen
 from perpsim.sweeps.model import Sweep
-from perpsim.sweeps.sizing import Terms, sizings
+from perpsim.sweeps.sizing import STAKERS, Terms, sizings
 
 AMPLE = 1e6
 DEPTH = {"key": "agents.makers.depth", "label": "depth", "values": [1.0, 2.0]}
@@ -108,6 +108,13 @@ def test_runs_whose_fund_came_to_its_end_do_not_tell_the_size() -> None:
     # For less it is enough, and what is not known counts against the fund.
     (less,) = sizings(frame, sweep, 0.3)
     assert less.needed.fund.value == 70.0 and "needing more than any" in less.needed.words
+
+
+def test_with_stakers_a_size_by_need_is_told_to_be_a_guess() -> None:
+    frame, sweep = ample(needs(100))
+    (found,) = sizings(frame, sweep, 0.1, with_stakers=True)
+    assert found.needed.words == found.newsvendor.words == STAKERS
+    assert sizings(frame, sweep, 0.1)[0].needed.words == ""
 
 
 def test_runs_that_failed_are_bounded_by_the_worst() -> None:
