@@ -88,8 +88,7 @@ class Outbox:
 
     def look_after(self, block: int) -> None:
         """What became of what was sent, `block` being the node's last."""
-        keeper = self._keeper
-        keeper.nonce = self._chain.node.number("eth_getTransactionCount", keeper.address, "latest")
+        keeper, used = self._keeper, self._used()
         for sending in list(keeper.waiting):
             nonce = sending.tx.nonce
             assert nonce is not None
@@ -98,7 +97,7 @@ class Outbox:
             entry = next(filter(None, entries), None)
             if entry is not None:
                 self._mined(sending, entry, block)
-            elif nonce < keeper.nonce:
+            elif nonce < used:
                 self._say({"event": "overtaken", "nonce": nonce})
             elif block - sending.since >= _UNKNOWN and not any(map(self._known, hashes)):
                 # The node has been started anew, or has no room for it.
@@ -107,6 +106,11 @@ class Outbox:
                 continue
             keeper.waiting.remove(sending)
             self._memory.hashes.pop(nonce, None)
+        # A block may have come since.
+        keeper.nonce = self._used()
+
+    def _used(self) -> int:
+        return self._chain.node.number("eth_getTransactionCount", self._keeper.address, "latest")
 
     # sending
 

@@ -170,6 +170,24 @@ def test_a_bot_that_starts_again_neither_misses_nor_doubles_anything(stage):
     s.bot.mirror.verify()
 
 
+def test_a_block_that_comes_while_it_looks_leaves_no_number_to_use_twice(stage):
+    s = stage()
+    s.fake.holding = True
+    sent = s.until("sent")
+    receipt = s.fake._eth_getTransactionReceipt
+
+    def after_a_block(found):
+        s.fake._eth_getTransactionReceipt = receipt
+        s.fake.release()
+        s.fake.mine()
+        return receipt(found)
+
+    s.fake._eth_getTransactionReceipt = after_a_block
+    s.bot._outbox.look_after(s.fake.chain.block_number)
+    assert s.of("mined")[0]["nonce"] == sent["nonce"]
+    assert s.bot.keeper.nonce == s.fake.chain.nonce(KEEPER.address) > sent["nonce"]
+
+
 def test_what_a_node_loses_when_it_is_started_again_is_sent_again(stage):
     s = stage()
     s.fake.holding = True
