@@ -218,7 +218,7 @@ class _Crashes:
         if self.count < 2:
             return Estimate(value, math.nan, math.nan, self.n, level, "one crash says nothing of others")
         words = f"only {self.count} crashes" if self.count < FEW else ""
-        if np.ptp(self.sample) == 0:
+        if (self.sample == self.sample[0]).all():
             return Estimate(value, value, value, self.n, level, words)
         low, high = interval(self.count, statistic, level, bca, self.n)
         return Estimate(value, min(low, value), max(high, value), self.n, level, words)

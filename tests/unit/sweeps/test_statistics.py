@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -205,3 +206,12 @@ def test_bands_are_the_intervals_of_many_figures() -> None:
     found = statistics.interval(300, lambda drawn: sample[drawn].mean(-1))
     assert (low[0], high[0]) == pytest.approx(found)
     assert (low[1], high[1]) == pytest.approx((2 * low[0], 2 * high[0]))
+
+
+def test_a_figure_that_no_run_knows_is_no_reason_to_warn() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        unknown = quantile(np.full(6, np.inf), 0.99)
+        some = quantile(np.array([1.0, 2.0, np.inf, 4.0]), 0.5)
+    assert unknown.value == unknown.low == unknown.high == np.inf
+    assert some.value == 2.0 and some.high == np.inf
