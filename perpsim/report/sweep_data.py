@@ -15,14 +15,14 @@ import polars.selectors as cs
 from perpsim.report.data import Floats, lookup
 from perpsim.report.sweep_words import setting
 from perpsim.sweeps.cases import seeds_of
+from perpsim.sweeps.needs import FUND_KEY
 
 if TYPE_CHECKING:
     from perpsim.sweeps.design import Design
     from perpsim.sweeps.model import Sweep, Vary
 
 #: a design with more points than this is looked at as a whole
-MOST_CASES = 120
-FUND_KEY = "fund.initial"
+MOST_CASES = 64
 _DUST = 9  # decimal places
 
 
@@ -33,11 +33,6 @@ class Case:
     name: str
     values: dict[str, float | str]
     rows: pl.DataFrame
-
-    @property
-    def size(self) -> int:
-        """How many runs."""
-        return self.rows.height
 
     @property
     def crashes(self) -> int:
@@ -129,8 +124,13 @@ class SweepData:
     def cases(self) -> list[Case]:
         """The points in their order; all runs as one where there are too many points."""
         if not self.tabled:
-            return [Case("all points together", {}, self.done)] if self.done.height else []
+            return [self.whole] if self.done.height else []
         return self.grouped(self.labels)
+
+    @property
+    def whole(self) -> Case:
+        """All runs as one case."""
+        return Case("all runs" if self.points == 1 else "all points together", {}, self.done)
 
     def grouped(self, labels: Sequence[str]) -> list[Case]:
         """Runs with the same values of these labels, in the order of the design."""
@@ -138,7 +138,7 @@ class SweepData:
             return []
         columns = [f"vary.{label}" for label in labels]
         if not columns:
-            return [Case("all runs", {}, self.done)]
+            return [self.whole]
         found = []
         for key, rows in self.done.group_by(columns, maintain_order=True):
             values = dict(zip(labels, key))
@@ -146,7 +146,7 @@ class SweepData:
         return found
 
     def named(self, values: dict[str, float | str]) -> str:
-        """`depth = 0.35, policy = random`; of a single parameter only its value where that says enough."""
+        """`depth = 0.35, policy = random`; of a single parameter only its value."""
         if len(self.labels) == 1:
             return next(setting(value) for value in values.values())
         return ", ".join(f"{label} = {setting(value)}" for label, value in values.items())

@@ -12,7 +12,7 @@ from perpsim.report.data import Floats
 from perpsim.report.sections import block
 from perpsim.report.sweep_charts import Boxes, Panel, Range, Spread, boxes_svg, intervals_svg
 from perpsim.report.sweep_data import Case, SweepData
-from perpsim.report.sweep_odds import deleveraged, depleted, socialised
+from perpsim.report.sweep_odds import EVENTS, deleveraged
 from perpsim.report.sweep_plot import both
 from perpsim.report.sweep_words import cell, setting, told
 from perpsim.report.table import Cell, Table, figure, text
@@ -23,8 +23,7 @@ from perpsim.sweeps.statistics import Estimate, mean
 _BOX = "The box holds the middle half, the whiskers 5 to 95 %; the bar is the median and the ring the mean."
 #: a parameter with more values than this is sampled, not stepped through
 MOST_VALUES = 16
-#: what is compared: what it is called, and its figure (or the event that is counted)
-_EVENTS = {"P(deleveraging)": deleveraged, "P(socialised loss)": socialised, "P(fund depleted)": depleted}
+#: what is compared besides events: what it is called, and its figure
 _MEANS = {
     "Loss before the fund": "shortfall.total",
     "Taken from winners": "shortfall.adl",
@@ -112,7 +111,7 @@ def effects_of(data: SweepData, label: str, cases: Sequence[Case]) -> list[Effec
     on = ["seed", *others]
     comparable = data.sweep.sample.kind == "grid"
     found = []
-    for title, event in _EVENTS.items():
+    for title, event in EVENTS:
         columns = [_column(case, on, event(case)) for case in cases]
         found.append(_effect(title, True, columns, on, comparable))
     for title, name in _MEANS.items():
@@ -165,10 +164,14 @@ def _intervals(
         )
 
     panels = [panel(one) for one in effects]
+    same = (
+        " All values were run on the same crashes: the intervals show how much crashes differ, the table "
+        "below how much the values do."
+    )
     return block(
         f"What does {label} change?",
-        f"Points are means over the crashes, with their 95 % intervals.{pooled} All values were run on the "
-        "same crashes: the intervals show how much crashes differ, the table below how much the values do.",
+        f"Points are means over the crashes, with their 95 % intervals.{pooled}"
+        + (same if any(one.changes for one in effects) else ""),
         both(
             lambda width: intervals_svg(
                 f"Main figures over {label}", at, label, panels, width, log and at[0] > 0

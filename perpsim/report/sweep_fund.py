@@ -13,7 +13,7 @@ from perpsim.report.sections import block
 from perpsim.report.sweep_axes import Scale, per_cent, roomy, scale_of, short
 from perpsim.report.sweep_charts import Line, Range, lines_svg
 from perpsim.report.sweep_data import SweepData
-from perpsim.report.sweep_odds import settings_cells
+from perpsim.report.sweep_odds import settings
 from perpsim.report.sweep_plot import SERIES, Axis, both
 from perpsim.report.sweep_words import cell, setting, told
 from perpsim.report.table import Cell, Table, amount, figure, text
@@ -160,7 +160,7 @@ def _sizes(found: Sequence[Sized], unit: str) -> str:
         heads = [*found[0].sizing.values, "Crashes", *(rule for rule, _ in rules)]
         rows = [
             [
-                *settings_cells(one.sizing.values, one.name),
+                *settings(one.sizing.values, one.name),
                 figure(float(one.sizing.crashes)),
                 *_funds(one)[: len(rules)],
             ]

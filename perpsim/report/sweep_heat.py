@@ -12,6 +12,7 @@ import polars as pl
 from perpsim.report.sections import block
 from perpsim.report.sweep_axes import short
 from perpsim.report.sweep_data import SweepData
+from perpsim.report.sweep_odds import EVENTS
 from perpsim.report.sweep_words import setting
 from perpsim.report.words import NOTHING, count, esc, percent
 
@@ -19,30 +20,31 @@ from perpsim.report.words import NOTHING, count, esc, percent
 _MOST, _RANGES = 12, 6
 
 
+#: figures whose mean is shown besides the chances of events
+_MEANS = {
+    "shortfall.total": "Loss before the fund, mean",
+    "shortfall.adl": "Taken from winners, mean",
+    "keepers.profit": "Keepers' profit, mean",
+}
+
+
 @dataclass(frozen=True)
 class _Measure:
     key: str
     title: str
-    value: pl.Expr
+    values: pl.Series
     share: bool = False
 
 
 def _measures(data: SweepData) -> list[_Measure]:
-    there = data.done.columns
-
-    def mean(key: str, title: str, column: str) -> list[_Measure]:
-        return [_Measure(key, f"{title}, {data.unit}", pl.col(column))] if column in there else []
-
-    events = [
-        ("adl", "P(deleveraging)", pl.col("adl.count").fill_null(0) > 0),
-        ("socialised", "P(socialised loss)", pl.col("shortfall.socialised").fill_null(0) > 0),
-        ("depleted", "P(fund depleted)", pl.col("fund.min") < 0.01 * pl.col("fund.start")),
+    """What differs between runs."""
+    found = [_Measure(of.__name__, title, pl.Series(of(data.whole)), True) for title, of in EVENTS]
+    found += [
+        _Measure(name, f"{title}, {data.unit}", data.done[name])
+        for name, title in _MEANS.items()
+        if name in data.done.columns
     ]
-    found = [_Measure(key, title, of.cast(pl.Float64), True) for key, title, of in events]
-    found += mean("loss", "Loss before the fund, mean", "shortfall.total")
-    found += mean("haircut", "Taken from winners, mean", "shortfall.adl")
-    found += mean("keepers", "Keepers' profit, mean", "keepers.profit")
-    return [one for one in found if data.done.select(one.value.fill_null(0).alias("v"))["v"].n_unique() > 1]
+    return [one for one in found if one.values.drop_nulls().n_unique() > 1]
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def heat_block(data: SweepData) -> str:
         for measure in measures:
             shown = (down, across, measure) == (0, 1, measures[0])
             key = f'data-pair="{down}-{across}" data-figure="{measure.key}"{"" if shown else " hidden"}'
-            table = _map(data, measure, labels[down], labels[across], levels)
+            table = _map(measure, labels[down], labels[across], levels)
             maps.append(f"<div {key}>{table}</div>")
     rest = len(labels) - 2
     pooled = " Whatever else varies takes all its values." if rest else ""
@@ -115,11 +117,10 @@ def _choices(labels: Sequence[str], measures: Sequence[_Measure]) -> str:
     return f'<div class="choices">{found}</div>'
 
 
-def _map(data: SweepData, measure: _Measure, down: str, across: str, levels: dict[str, _Levels]) -> str:
+def _map(measure: _Measure, down: str, across: str, levels: dict[str, _Levels]) -> str:
     rows, columns = levels[down], levels[across]
     found = (
-        data.done.select(measure.value.alias("value"))
-        .with_columns(rows.of.alias("row"), columns.of.alias("column"))
+        pl.DataFrame({"value": measure.values, "row": rows.of, "column": columns.of})
         .group_by("row", "column")
         .agg(pl.col("value").mean(), pl.len().alias("n"))
     )

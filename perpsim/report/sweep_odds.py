@@ -82,40 +82,35 @@ def odds_blocks(data: SweepData) -> list[str]:
             "How often did somebody else have to pay?",
             "The share of the runs, with its 95 % interval. Depleted: less than 1 % of the fund was left."
             + whole,
-            answers_table(data, [(case, one) for case, one, _ in found]),
+            answers_table([(case, one) for case, one, _ in found]),
         ),
         block(
             "How large is the loss that a fund is asked for?",
             f"What liquidated accounts lost beyond their margin in a run, {data.unit}, whoever paid it. VaR "
             "99 %: one run in a hundred loses more; ES (expected shortfall) 99 %: the mean of those.",
-            tails_table(data, [(case, one) for case, _, one in found]),
+            tails_table([(case, one) for case, _, one in found]),
         ),
         exceedance(data),
     ]
 
 
-def settings(data: SweepData, case: Case) -> list[Cell]:
-    """The first cells of a case's row: its parameters."""
-    return settings_cells(case.values, case.name)
-
-
-def settings_cells(values: Mapping[str, float | str], name: str) -> list[Cell]:
+def settings(values: Mapping[str, float | str], name: str) -> list[Cell]:
     """A cell for each parameter, with its number to sort by; the name where there is none."""
     found: list[Cell] = [(setting(v), None if isinstance(v, str) else float(v)) for v in values.values()]
     return found or [text(name)]
 
 
-def setting_heads(data: SweepData, cases: Sequence[Case]) -> list[str]:
+def setting_heads(values: Mapping[str, float | str]) -> list[str]:
     """What heads them."""
-    return list(cases[0].values) or ["Runs"]
+    return list(values) or ["Runs"]
 
 
-def answers_table(data: SweepData, found: Sequence[tuple[Case, Sequence[Answer]]]) -> str:
+def answers_table(found: Sequence[tuple[Case, Sequence[Answer]]]) -> str:
     """A row a case, a column an answer; a star where the sample is too small, explained below."""
-    heads = [*setting_heads(data, [case for case, _ in found]), "Crashes", *(one.head for one in found[0][1])]
+    heads = [*setting_heads(found[0][0].values), "Crashes", *(one.head for one in found[0][1])]
     rows = [
         [
-            *settings(data, case),
+            *settings(case.values, case.name),
             figure(float(case.crashes)),
             *(cell(one.estimate, share=one.share) for one in answers),
         ]
@@ -124,14 +119,14 @@ def answers_table(data: SweepData, found: Sequence[tuple[Case, Sequence[Answer]]
     return Table(heads, rows, note=warned([one for _, answers in found for one in answers])).html()
 
 
-def tails_table(data: SweepData, found: Sequence[tuple[Case, dict[str, list[Answer]]]]) -> str:
+def tails_table(found: Sequence[tuple[Case, dict[str, list[Answer]]]]) -> str:
     """Two rows a case, a column a level."""
     names = list(found[0][1])
-    heads = [*setting_heads(data, [case for case, _ in found]), "Crashes", "Figure"]
+    heads = [*setting_heads(found[0][0].values), "Crashes", "Figure"]
     heads += [one.head for one in found[0][1][names[0]]]
     rows = [
         [
-            *settings(data, case),
+            *settings(case.values, case.name),
             figure(float(case.crashes)),
             text(name),
             *(cell(one.estimate) for one in answers),
@@ -164,7 +159,7 @@ def warned_cells(estimates: Sequence[Estimate]) -> str:
 
 def exceedance(data: SweepData) -> str:
     """The share of the runs that lose more than so much."""
-    cases = data.cases if len(data.cases) <= SERIES else [Case("all points together", {}, data.done)]
+    cases = data.cases if len(data.cases) <= SERIES else [data.whole]
     samples = [(case, np.sort(case.sums("shortfall.total"))) for case in cases]
     samples = [(case, sample) for case, sample in samples if sample.size > 1 and sample[-1] > 0]
     if not samples:

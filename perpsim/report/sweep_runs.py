@@ -42,9 +42,14 @@ def keeper_block(data: SweepData) -> str:
         found = [probability(profit < 0, case.seeds("keepers.profit"))]
         found += [mean(case.sample(name), case.seeds(name)) for _, name in _KEEPERS]
         estimates += found
-        row = [*settings(data, case), figure(float(case.crashes))]
+        row = [*settings(case.values, case.name), figure(float(case.crashes))]
         rows.append([*row, *(cell(one, share=not at) for at, one in enumerate(found))])
-    heads = [*setting_heads(data, data.cases), "Crashes", "P(keepers lose)", *(head for head, _ in _KEEPERS)]
+    heads = [
+        *setting_heads(data.cases[0].values),
+        "Crashes",
+        "P(keepers lose)",
+        *(head for head, _ in _KEEPERS),
+    ]
     return block(
         "Does it pay to be a keeper?",
         f"Means over the runs with their 95 % intervals, all keepers together, amounts in {data.unit}. Who "

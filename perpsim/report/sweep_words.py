@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from perpsim.report.table import Cell
-from perpsim.report.words import MINUS, NOTHING, known, money, number, percent
+from perpsim.report.words import MINUS, NOTHING, known, number, percent
 from perpsim.sweeps.statistics import Estimate
 
 _DASH = "\u2013"
@@ -61,7 +61,7 @@ def parts(estimate: Estimate, *, share: bool = False, signed: bool = False) -> t
         return _sign(value, signed) + plain, ""
     ends = [_sign(round(end, digits), signed) + _rounded(end, digits) for end in (low, high)]
     between = " to " if MINUS in "".join(ends) or signed else _DASH
-    return _sign(value, signed) + _rounded(value, digits), between.join(ends)
+    return _sign(round(value, digits), signed) + _rounded(value, digits), between.join(ends)
 
 
 def _sign(value: float, signed: bool) -> str:
@@ -76,15 +76,6 @@ def cell(estimate: Estimate, *, share: bool = False, signed: bool = False) -> Ce
     unit = " %" if share else ""
     text = f"{value}{unit}" + (f" ({interval})" if interval else "")
     return text + (" *" if estimate.warning else ""), estimate.value
-
-
-def quantity(value: float, unit: str, quote: str) -> str:
-    """A figure of one run in the unit that its column has (`Figure.unit`)."""
-    if unit == "share":
-        return percent(value)
-    if unit == "quote":
-        return money(value, quote)
-    return number(value) + (" s" if unit == "seconds" and known(value) else "")
 
 
 def setting(value: float | str) -> str:

@@ -86,7 +86,7 @@ def test_another_figure_and_other_parameters_show_their_heat_map(
     assert page.evaluate("sweep.maps()") == [["fund", "depth", "P(deleveraging)"]]
     choose(page, "across", "2")
     assert page.evaluate("sweep.maps()") == [["fund", "maintenance", "P(deleveraging)"]]
-    choose(page, "figure", "loss")
+    choose(page, "figure", "shortfall.total")
     assert page.evaluate("sweep.maps()") == [["fund", "maintenance", "Loss before the fund, mean, USD"]]
     # a parameter has no map with itself: the other one moves on
     choose(page, "down", "2")
