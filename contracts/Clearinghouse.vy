@@ -28,7 +28,7 @@ initializes: markets
 initializes: accounts[margin_schedule := margin_schedule, markets := markets]
 initializes: fills[accounts := accounts, markets := markets]
 initializes: wiring
-initializes: custody[accounts := accounts]
+initializes: custody[accounts := accounts, markets := markets]
 initializes: settlement[accounts := accounts, fills := fills, markets := markets]
 initializes: closeouts[
     accounts := accounts, margin_schedule := margin_schedule, markets := markets, wiring := wiring

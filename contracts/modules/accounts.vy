@@ -50,14 +50,6 @@ event AccountOpened:
     owner: indexed(address)
 
 
-event Settled:
-    market: indexed(uint256)
-    account: indexed(uint256)
-    size: int256
-    entry: int256
-    collateral: int256
-
-
 @external
 @view
 def health(account: uint256) -> (int256, int256, int256):
@@ -359,85 +351,6 @@ def _trade(a: Account, size: int256, quote: int256) -> Account:
         after.entry = unsafe_div(unsafe_mul(quote, after.size), size)
     after.collateral = unsafe_sub(unsafe_add(a.collateral, after.entry), unsafe_add(a.entry, quote))
     return after
-
-
-@internal
-@view
-def _withdrawable(account: uint256) -> int256:
-    """
-    @notice Collateral (WAD), all positions settled, above what margin needs.
-    """
-    settled: int256 = self._collateral(account)
-    held: int256 = self._held(account)
-    open: bool = False
-    for i: uint256 in range(MAX_MARKETS):
-        if held >> i == 0:
-            break
-        if held & (1 << i) != 0:
-            size: int256 = 0
-            entry: int256 = 0
-            gain: int256 = 0
-            mark: int256 = 0
-            size, entry, gain, mark = self._position(account, i)
-            settled += gain
-            if size == 0:
-                settled -= entry
-            else:
-                open = True
-                if markets._is_stale(i):
-                    return 0
-    if open:
-        equity: int256 = 0
-        initial: int256 = 0
-        maintenance: int256 = 0
-        equity, initial, maintenance = self._rest(account, held)
-        settled = min(settled, self._collateral(account) + equity - initial)
-    return max(settled, 0)
-
-
-@internal
-def _settle_all(account: uint256):
-    """
-    @notice Write all positions of an account as they are now, their gains in the collateral.
-    """
-    held: int256 = self._held(account)
-    for i: uint256 in range(MAX_MARKETS):
-        if held >> i == 0:
-            break
-        if held & (1 << i) != 0:
-            m: markets.Market = markets._load(i)
-            a: Account = self._load(account, i, m)
-            if a.size == 0:
-                # a size that rounding took to nothing may leave an entry value
-                a.collateral -= a.entry
-                a.entry = 0
-            self._store(a, i, m)
-            log Settled(market=i, account=account, size=a.size, entry=a.entry, collateral=a.collateral)
-
-
-@internal
-@view
-def _flat_collateral(account: uint256) -> (bool, int256):
-    """
-    @notice Whether every position of an account settles to nothing, and its collateral (WAD) then.
-    """
-    settled: int256 = self._collateral(account)
-    held: int256 = self._held(account)
-    for i: uint256 in range(MAX_MARKETS):
-        if held >> i == 0:
-            break
-        if held & (1 << i) == 0:
-            continue
-        size: int256 = 0
-        entry: int256 = 0
-        gain: int256 = 0
-        mark: int256 = 0
-        size, entry, gain, mark = self._position(account, i)
-        if size != 0:
-            return False, 0
-        # a size that rounding took to nothing may leave an entry value
-        settled += gain - entry
-    return True, settled
 
 
 @internal

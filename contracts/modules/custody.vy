@@ -9,9 +9,13 @@
 from ethereum.ercs import IERC20Detailed
 
 from contracts.modules import accounts
+from contracts.modules import markets
 from contracts.modules import token_transfer
 
 uses: accounts
+uses: markets
+
+MAX_MARKETS: constant(uint256) = 8
 
 # WAD a token unit
 unit: immutable(int256)
@@ -29,6 +33,14 @@ event Withdrawal:
     account: indexed(uint256)
     receiver: indexed(address)
     amount: uint256
+    collateral: int256
+
+
+event Settled:
+    market: indexed(uint256)
+    account: indexed(uint256)
+    size: int256
+    entry: int256
     collateral: int256
 
 
@@ -70,12 +82,12 @@ def withdraw(amount: uint256, receiver: address = msg.sender):
     """
     account: uint256 = accounts.account_of[msg.sender]
     wanted: int256 = convert(amount, int256) * unit
-    assert wanted > 0 and wanted <= accounts._withdrawable(
+    assert wanted > 0 and wanted <= self._withdrawable(
         account
     ), "withdraw: nothing, or above what is withdrawable"
     if wanted > accounts._collateral(account):
         # what funding and deleveraging have realised is in the index until the positions are settled
-        accounts._settle_all(account)
+        self._settle_all(account)
     collateral: int256 = accounts._credit(account, -wanted)
     token_transfer._push(token, receiver, amount)
     log Withdrawal(account=account, receiver=receiver, amount=amount, collateral=collateral)
@@ -88,4 +100,58 @@ def withdrawable(account: uint256) -> uint256:
     @notice What `withdraw` would pay now, in token units.
     @param account Account.
     """
-    return convert(accounts._withdrawable(account) // unit, uint256)
+    return convert(self._withdrawable(account) // unit, uint256)
+
+
+@internal
+@view
+def _withdrawable(account: uint256) -> int256:
+    """
+    @notice Collateral (WAD), all positions settled, above what margin needs.
+    """
+    settled: int256 = accounts._collateral(account)
+    held: int256 = accounts._held(account)
+    open: bool = False
+    for i: uint256 in range(MAX_MARKETS):
+        if held >> i == 0:
+            break
+        if held & (1 << i) != 0:
+            size: int256 = 0
+            entry: int256 = 0
+            gain: int256 = 0
+            mark: int256 = 0
+            size, entry, gain, mark = accounts._position(account, i)
+            settled += gain
+            if size == 0:
+                settled -= entry
+            else:
+                open = True
+                if markets._is_stale(i):
+                    return 0
+    if open:
+        equity: int256 = 0
+        initial: int256 = 0
+        maintenance: int256 = 0
+        equity, initial, maintenance = accounts._rest(account, held)
+        settled = min(settled, accounts._collateral(account) + equity - initial)
+    return max(settled, 0)
+
+
+@internal
+def _settle_all(account: uint256):
+    """
+    @notice Write all positions of an account as they are now, their gains in the collateral.
+    """
+    held: int256 = accounts._held(account)
+    for i: uint256 in range(MAX_MARKETS):
+        if held >> i == 0:
+            break
+        if held & (1 << i) != 0:
+            m: markets.Market = markets._load(i)
+            a: accounts.Account = accounts._load(account, i, m)
+            if a.size == 0:
+                # a size that rounding took to nothing may leave an entry value
+                a.collateral -= a.entry
+                a.entry = 0
+            accounts._store(a, i, m)
+            log Settled(market=i, account=account, size=a.size, entry=a.entry, collateral=a.collateral)

@@ -49,7 +49,7 @@ def deficit(account: uint256) -> uint256:
     """
     flat: bool = False
     settled: int256 = 0
-    flat, settled = accounts._flat_collateral(account)
+    flat, settled = self._flat_collateral(account)
     if not flat:
         return 0
     return convert(max(-settled, 0), uint256)
@@ -72,7 +72,7 @@ def resolve_deficit(
     wiring._only(wiring.liquidator)
     flat: bool = False
     settled: int256 = 0
-    flat, settled = accounts._flat_collateral(account)
+    flat, settled = self._flat_collateral(account)
     rest: int256 = -settled - convert(cover, int256)
     assert flat and rest >= 0  # dev: no deficit
     m: markets.Market = markets._load(market)
@@ -122,3 +122,28 @@ def change_unpaid(market: uint256, change: int256):
     wiring._only(wiring.liquidator)
     self.unpaid[market] = convert(convert(self.unpaid[market], int256) + change, uint256)
     log UnpaidChanged(market=market, change=change)
+
+
+@internal
+@view
+def _flat_collateral(account: uint256) -> (bool, int256):
+    """
+    @notice Whether every position of an account settles to nothing, and its collateral (WAD) then.
+    """
+    settled: int256 = accounts._collateral(account)
+    held: int256 = accounts._held(account)
+    for i: uint256 in range(MAX_MARKETS):
+        if held >> i == 0:
+            break
+        if held & (1 << i) == 0:
+            continue
+        size: int256 = 0
+        entry: int256 = 0
+        gain: int256 = 0
+        mark: int256 = 0
+        size, entry, gain, mark = accounts._position(account, i)
+        if size != 0:
+            return False, 0
+        # a size that rounding took to nothing may leave an entry value
+        settled += gain - entry
+    return True, settled
