@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: a design with more points than this is looked at as a whole
 MOST_CASES = 64
-_DUST = 9  # decimal places
+_DUST = 6  # decimal places
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class SweepData:
     def done(self) -> pl.DataFrame:
         """The runs that came to their end, by point and seed."""
         done = self.frame.filter(pl.col("status") == "ok").sort("point", "seed")
-        # sums of exact amounts leave a dust of floats: a figure of 1e-13 is none
+        # sums of exact amounts leave a dust of floats: a figure of 1e-9 is none
         return done.with_columns(cs.float().round(_DUST) + 0.0)
 
     @cached_property

@@ -12,7 +12,7 @@ from perpsim.report.data import Floats
 from perpsim.report.sections import block
 from perpsim.report.sweep_charts import Boxes, Panel, Range, Spread, boxes_svg, intervals_svg
 from perpsim.report.sweep_data import Case, SweepData
-from perpsim.report.sweep_odds import EVENTS, deleveraged
+from perpsim.report.sweep_odds import EVENTS, deleveraged, warned_cells
 from perpsim.report.sweep_plot import both
 from perpsim.report.sweep_words import cell, setting, told
 from perpsim.report.table import Cell, Table, figure, text
@@ -189,7 +189,8 @@ def _changes(
 ) -> str:
     changed = [one for one in effects if any(_differs(e) for e in one.changes[1:])]
     same = [one.title for one in effects if one not in changed and any(e.n for e in one.changes[1:])]
-    still = f"No difference at all: {', '.join(same)}." if same else ""
+    notes = [warned_cells([e for one in changed for e in one.changes[1:]])]
+    notes += [f"No difference at all: {', '.join(same)}."] if same else []
     heads = [label, "Crashes", *(one.title for one in changed)]
     rows = []
     for at, name in enumerate(names):
@@ -208,7 +209,9 @@ def _changes(
         "The first row is the mean there; the others are the mean differences from it, crash by crash, with "
         f"their 95 % intervals: one that holds 0 may be chance.{pooled} Shares in percentage points, amounts "
         f"in {data.unit}.",
-        Table(heads, rows, note=still, look="many" if len(changed) > 4 else "").html(),
+        Table(
+            heads, rows, note=" ".join(filter(None, notes)), look="many" if len(changed) > 4 else ""
+        ).html(),
     )
 
 

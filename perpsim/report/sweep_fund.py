@@ -138,7 +138,7 @@ def _unknown(found: Sequence[Sized]) -> str:
     """Where the runs do not tell how large the fund must be: why."""
     shares = [one.sizing.hopeless + one.sizing.unknown for one in found]
     least, most = percent(round(min(shares), 3)), percent(round(max(shares), 3))
-    where = f" (from {least} to {most} of the crashes of a combination)" if len(found) > 1 else ""
+    where = f" (for {least} to {most} of the crashes of a combination)" if least != most else ""
     return block(
         "How large must it be?", f"These runs do not tell{where}: {found[0].sizing.needed.words}.", ""
     )

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 from support.sweep_runs import (
@@ -187,6 +188,17 @@ def test_policies_stand_side_by_side_as_spreads(tmp_path: Path) -> None:
         for name in ("queue-bitmex", "pro-rata")
     }
     assert median["queue-bitmex"] > 0.7 > 0.5 > median["pro-rata"]
+
+
+def test_the_dust_of_sums_of_floats_is_no_figure(tmp_path: Path) -> None:
+    folder = made_up(tmp_path / "sweep", DESIGNS["policies"])
+    part = next(folder.glob("rows/00/*.parquet"))
+    rows = pl.read_parquet(part)
+    rows.with_columns((pl.col("adl.count") * -1.4e-9).alias("adl.overshoot")).write_parquet(part)
+    effects = section(render(load_sweep_data(folder)), "effects")
+    assert "Winners deleveraged" in effects
+    assert "Taken beyond the need" not in effects
+    assert "e-09" not in effects
 
 
 def test_any_two_parameters_have_a_heat_map_of_which_one_is_shown(tmp_path: Path) -> None:
