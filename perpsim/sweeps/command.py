@@ -66,7 +66,9 @@ def execute(
         finally:
             progress.finish()
     folder.compact()
-    return Result(folder, tally, design.runs, _report(folder, notice))
+    # Whoever stops a sweep does not want to wait for a page about half of it; `perpsim report` writes that.
+    report = _report(folder, notice) if tally.complete else None
+    return Result(folder, tally, design.runs, report)
 
 
 def pool_for(request: Request) -> AbstractContextManager[Pool]:
