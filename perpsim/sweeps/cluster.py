@@ -116,6 +116,9 @@ def _check(client: Any, address: str) -> None:
         ) from None
     found = client.run(program_key, on_error="return", callback_timeout=6 * AT_THE_START)
     for worker, key in sorted(found.items()):
+        if isinstance(key, OSError):
+            # It went away while it was asked.
+            continue
         if isinstance(key, Exception):
             words = (str(key).splitlines() or [""])[0][:200]
             raise UserError(f"--dask {address}: worker {worker}: {type(key).__name__}: {words}")
