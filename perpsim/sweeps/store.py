@@ -27,6 +27,8 @@ ROWS = "rows"
 REPORT = "report.html"
 #: rows of their own in a folder from which on they are put together
 TOGETHER = 64
+# So many rows are added between two looks at whether some are to be put together.
+_LOOK = 4_096
 _FORMAT = 1
 # What of a sweep file may change while its runs stay the same.
 _FREE = {"title", "description", "seeds", "limits", "optimise"}
@@ -56,6 +58,7 @@ class SweepFolder:
         self.path = path
         self.sweep = sweep
         self.schema = schema(sweep)
+        self._added = 0
 
     @classmethod
     def take(cls, path: Path, design: Design) -> Self:
@@ -118,6 +121,9 @@ class SweepFolder:
         try:
             place.mkdir(parents=True, exist_ok=True)
             _put(frame, place / f"{job.key}.parquet")
+            self._added += 1
+            if self._added % _LOOK == 0:
+                self.compact()
         except OSError as error:
             raise UserError(
                 f"sweep folder {self.path}: cannot be written ({error.strerror or error}); the runs that are "

@@ -73,6 +73,14 @@ def test_rows_put_together_are_the_same_rows(tmp_path: Path) -> None:
     assert SweepFolder.open(tmp_path / "s").frame().equals(before)
 
 
+def test_rows_are_put_together_while_a_sweep_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_LOOK", 4)
+    monkeypatch.setattr(SweepFolder.compact, "__defaults__", (1,))
+    folder, done = filled(tmp_path / "s", 10)
+    single = [path for path in (tmp_path / "s").glob("rows/*/*.parquet") if "part-" not in path.name]
+    assert len(single) == 2 and folder.frame()["key"].sort().to_list() == sorted(job.key for job in done)
+
+
 def test_a_row_left_over_from_putting_together_counts_once(tmp_path: Path) -> None:
     folder, done = filled(tmp_path / "s", 4)
     before = folder.frame()
