@@ -134,7 +134,7 @@ class _Page:
             holds = "yes" if last.violations[at] <= 0 else "no"
             rows.append(self._row(one.quantity, asked(one, self.unit), trial.constraints[at], again, holds))
         heads = ["Quantity", "Asked", f"On {count(trial.runs, 'crash', 'crashes')}"]
-        heads += [f"On {fresh.runs:,} fresh ones"] if fresh else []
+        heads += [f"On {count(fresh.runs, 'fresh one')}"] if fresh else []
         heads += ["Holds"] if self.goal.constraints else []
         kept = [0, 1, 2, *([3] if fresh else []), *([4] if self.goal.constraints else [])]
         return block(

@@ -99,7 +99,7 @@ def _single(sweep: Sweep, optimum: Optimum, unit: str) -> str:
     if fresh is None:
         said += _constraints(optimum, best, unit, "There")
     else:
-        where = f"On {fresh.runs:,} fresh ones"
+        where = f"On {count(fresh.runs, 'fresh one')}"
         if objective.statistic:
             said += f" {where} it is {told(objective, fresh.objectives[0], unit)}."
         said += _constraints(optimum, fresh, unit, where)
