@@ -5,6 +5,8 @@ STAMP := $(VENV)/.stamp
 ANVIL := .anvil/node_modules/.bin/anvil
 # ape-vyper looks for `vyper` on PATH and would download a compiler without it.
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+# An anvil of one's own goes first.
+WITH_ANVIL := PATH="$(CURDIR)/$(VENV)/bin:$$PATH:$(CURDIR)/.anvil/node_modules/.bin"
 # Nothing of a user's own ape set-up takes part in tests, and an empty HOME will do.
 APE_DATA_FOLDER ?= $(CURDIR)/$(VENV)/ape
 PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --no-input
@@ -53,7 +55,7 @@ test: setup ## all tests
 browser-test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
 browser-test: setup ## reports and live page in headless Chromium; with anvil on PATH (or ANVIL=...) on a real node
 	@$(VENV)/bin/python tests/browser/chromium.py
-	@$(RUN) ape test tests/browser $(ARGS)
+	@$(WITH_ANVIL) && ape test tests/browser $(ARGS)
 
 # anvil from npm, where there is none on PATH
 $(ANVIL):
@@ -64,7 +66,7 @@ anvil:
 
 devnet-test: export APE_DATA_FOLDER := $(APE_DATA_FOLDER)
 devnet-test: setup anvil ## the devnet on a real node: an anvil on PATH, else one from npm in .anvil
-	@$(RUN) && PATH="$$PATH:$(CURDIR)/.anvil/node_modules/.bin" && \
+	@$(WITH_ANVIL) && \
 		anvil --version && ape test tests/unit/devnet tests/unit/chain/test_node.py $(ARGS)
 
 fuzz: setup ## contracts and reference model side by side: CALLS=1000000 SEED=1 WORKERS=2
