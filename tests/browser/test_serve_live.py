@@ -80,7 +80,8 @@ def _on_anvil(anvil: str, file: Path) -> Iterator[Devnet]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     options = ["--port", str(port), "--hardfork", "cancun", "--silent", "--timestamp", "1704000000"]
-    process = subprocess.Popen([anvil, *options])
+    # npm's anvil is a script that starts the real one: signals go to both.
+    process = subprocess.Popen([anvil, *options], start_new_session=True)
     try:
         deadline = time.monotonic() + 20
         while socket.socket().connect_ex(("127.0.0.1", port)) and time.monotonic() < deadline:
@@ -95,12 +96,12 @@ def _on_anvil(anvil: str, file: Path) -> Iterator[Devnet]:
                 url,
                 file,
                 market,
-                lambda: process.send_signal(signal.SIGSTOP),
-                lambda: process.send_signal(signal.SIGCONT),
+                lambda: os.killpg(process.pid, signal.SIGSTOP),
+                lambda: os.killpg(process.pid, signal.SIGCONT),
             )
     finally:
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
+        os.killpg(process.pid, signal.SIGCONT)
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 
