@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from perpsim.report.optimise_pictures import front_svg, history_svg, parameters_svg
 from perpsim.report.optimise_words import asked, setting, told, verdict
 from perpsim.report.page import PLACE, static
+from perpsim.report.run_again import command
 from perpsim.report.sections import Sections, block
 from perpsim.report.sweep_plot import both
 from perpsim.report.sweep_words import cell
@@ -102,19 +102,13 @@ class _Page:
             for vary in self.sweep.vary
         ]
         table = Table(("Parameter", "Key of the scenario", "Searched", "Best"), rows)
-        command = f"<p>To look at one of its runs: <code>{esc(self._command(trial))}</code></p>"
-        return block(f"Trial {trial.number}", "What the search has chosen.", table.html() + command)
+        again = f"<p>To look at one of its runs: <code>{esc(self._command(trial))}</code></p>"
+        return block(f"Trial {trial.number}", "What the search has chosen.", table.html() + again)
 
     def _command(self, trial: Trial) -> str:
         space = self.search.space
-        words = ["perpsim", "run", self.sweep.scenario]
-        changes = [
-            *self.sweep.set,
-            *(f"{key}={_toml(value)}" for key, value in space.overrides(trial.number)),
-        ]
-        for change in (*changes, f"seed={space.seeds[0]}"):
-            words += ["--set", change]
-        return shlex.join(words)
+        values = space.overrides(trial.number)
+        return command(self.sweep.scenario, self.sweep.set, values, space.seeds[0])
 
     def quantities(self) -> str:
         """Objective and constraints of the best trial, on the crashes that chose it and on fresh ones."""
@@ -277,17 +271,6 @@ def _range(vary: Vary) -> str:
         return ", ".join(setting(vary.shown(at)) for at in range(len(vary.values)))
     kind = " (log)" if vary.scale == "log" else ""
     return f"{setting(vary.low)} to {setting(vary.high)}{kind}"
-
-
-def _toml(value: Any) -> str:
-    """A value as `--set` reads it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _versions() -> dict[str, str]:

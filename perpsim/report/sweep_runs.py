@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from typing import Any
 
 import polars as pl
 
+from perpsim.report import run_again
 from perpsim.report.sections import block
 from perpsim.report.sweep_data import SweepData
 from perpsim.report.sweep_odds import setting_heads, settings, warned_cells
@@ -90,24 +89,7 @@ def command(data: SweepData, point: int, seed: int) -> str:
     # a search's own points are none of the design's
     if data.design is None or point >= data.design.points:
         return ""
-    overrides = [f"{key}={_toml(value)}" for key, value in data.design.overrides(point)]
-    words = ["perpsim", "run", data.sweep.scenario, "--seed", str(seed)]
-    for override in [*data.sweep.set, *overrides]:
-        words += ["--set", override]
-    return shlex.join(words)
-
-
-def _toml(value: Any) -> str:
-    """A value as `--set` reads it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(part)}" for key, part in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return repr(value)
+    return run_again.command(data.sweep.scenario, data.sweep.set, data.design.overrides(point), seed)
 
 
 def failed_block(data: SweepData) -> str:

@@ -75,7 +75,7 @@ def test_the_best_is_told_with_the_command_that_runs_it(single: tuple[Search, Op
     best = optimum.trials[optimum.front[0]]
     page = render(search, optimum)
     assert f"--set fund.initial={best.values['fund']}" in page
-    assert f"--set seed={search.space.seeds[0]}" in page
+    assert f"perpsim run {search.space.sweep.scenario} --seed {search.space.seeds[0]} " in page
     assert f"On {len(search.fresh)} fresh ones" in page
 
 
