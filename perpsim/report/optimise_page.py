@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perpsim.report.optimise_pictures import front_svg, history_svg, parameters_svg
-from perpsim.report.optimise_words import asked, setting, told, verdict
+from perpsim.report.optimise_words import asked, told, verdict
 from perpsim.report.page import PLACE, static
 from perpsim.report.run_again import command
 from perpsim.report.sections import Sections, block
 from perpsim.report.sweep_plot import both
-from perpsim.report.sweep_words import cell
+from perpsim.report.sweep_words import cell, setting
 from perpsim.report.table import Cell, Table, figure, text
 from perpsim.report.words import NOTHING, count, esc, number
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from perpsim.report.sweep_words import setting
 from perpsim.report.sweep_words import told as interval
 from perpsim.report.words import MINUS, NOTHING, count, number, percent
 
@@ -40,15 +41,6 @@ def asked(constraint: Constraint, unit: str) -> str:
         value = f"{number(limit)} {({'quote': unit, 'seconds': 's'}).get(kind, '')}".strip()
     words = f"at {'most' if constraint.op == '<=' else 'least'} {value}"
     return words + (", strictly" if constraint.strict else "")
-
-
-def setting(value: float | str) -> str:
-    """A parameter's value in full: it was rounded when it was drawn."""
-    if isinstance(value, str):
-        return value
-    if value == round(value) or abs(value) >= 1000:
-        return number(value)
-    return f"{value:.4g}".replace("-", MINUS)
 
 
 def point(trial: Trial, without: Sequence[str] = ()) -> str:
